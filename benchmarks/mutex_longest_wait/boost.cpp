@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "workload.hpp"
+
+#include <boost/thread/mutex.hpp>
+
+bench::cases const here = longest_wait_of<boost::mutex>("boost");

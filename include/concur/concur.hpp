@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Everything that needs no other library. A folder is a layer, and includes only itself and the layers of its row:
+//
+//     core     errors, executors, waiters, cancellation, timers        -
+//     sync     mutex, semaphore, event, condition                      core
+//
+//     concur::mutex m;
+//     std::scoped_lock guard(m);
+//
+// `concur/testing/` (the explorer, for tests) is included by name.
+#pragma once
+
+#include <concur/core/abi.hpp>
+#include <concur/core/assert.hpp>
+#include <concur/core/awaiter.hpp>
+#include <concur/core/blocking.hpp>
+#include <concur/core/cache_line.hpp>
+#include <concur/core/cancellation.hpp>
+#include <concur/core/deadline.hpp>
+#include <concur/core/errors.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/core/frame_recycler.hpp>
+#include <concur/core/intrusive_list.hpp>
+#include <concur/core/lock_owner.hpp>
+#include <concur/core/move_only_function.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/registry.hpp>
+#include <concur/core/short_lock.hpp>
+#include <concur/core/spin.hpp>
+#include <concur/core/task_context.hpp>
+#include <concur/core/timer_heap.hpp>
+#include <concur/core/unique_fd.hpp>
+#include <concur/core/wait_list.hpp>
+#include <concur/core/waiter.hpp>
+
+#include <concur/sync/condition.hpp>
+#include <concur/sync/event.hpp>
+#include <concur/sync/event_count.hpp>
+#include <concur/sync/mutex.hpp>
+#include <concur/sync/semaphore.hpp>

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The awaitable side of every primitive: what `co_await` uses, for coroutines of the library and of anybody else.
+//
+//     class async_wait : public waiting_awaiter<async_wait> {
+//       bool attempt() noexcept; bool enqueue(waiter&) noexcept; bool withdraw(waiter&) noexcept;
+//       void await_resume() { throw_if_stopped(); }
+//     };
+#pragma once
+
+#include <concur/core/errors.hpp>
+#include <concur/core/task_context.hpp>
+#include <concur/core/waiter.hpp>
+
+#include <concepts>
+#include <coroutine>
+
+namespace concur::inline CONCUR_ABI {
+
+/// A promise whose coroutines run in a task context: `promise.context()` is valid while the coroutine runs. Promise
+/// types of users that have it take part in cancellation and in deferred publication.
+template <class Promise>
+concept promise_with_context = requires(Promise& promise) {
+  { promise.context() } -> std::convertible_to<task_context&>;
+};
+
+/// What `co_await` gives a T for, in every coroutine. The types behind it are private.
+template <class Awaitable, class T>
+concept awaitable = requires(Awaitable& operation) {
+  { operation.await_ready() } -> std::same_as<bool>;
+  operation.await_suspend(std::coroutine_handle<>());
+  { operation.await_resume() } -> std::same_as<T>;
+};
+
+/// Stands in for the context of a coroutine under a promise that is not ours, for one wait: the coroutine resumes on
+/// the executor of the thread on which it waited, and the wait cannot be cancelled.
+class foreign_context final : public task_context {
+ public:
+  /// Starts the wait of `operation`. Returns whether the coroutine is suspended now. Throws misuse on a thread without
+  /// an executor, since nobody could resume the coroutine there, and std::bad_alloc. When this returns true, the
+  /// coroutine may run already, elsewhere.
+  [[gnu::noinline]] inline static bool suspend(std::coroutine_handle<> handle, wait_operation& operation,
+                                               bool in_steps);
+
+ private:
+  explicit foreign_context(executor& place) noexcept : task_context(&resume, place, never_cancelled()) {}
+  static void resume(work& self) noexcept;
+
+  static cancellation& never_cancelled() noexcept {
+    static constinit cancellation scope{cancellation::sharing::one_thread};
+    return scope;
+  }
+};
+
+/// Base of an awaiter that waits in a list. Derived gives `attempt()`: succeed at once or say no; `enqueue(waiter&)`
+/// and `withdraw(waiter&)` as in wait_word; optionally `static constexpr bool in_steps = true` and its own `publish`.
+/// Not copyable: GCC 12 copies awaiters that come out of a function by reference, and an intrusive node must not be.
+///
+/// Every await looks at its scope first and then tries; so a cancelled task neither waits nor takes anything.
+template <class Derived>
+class waiting_awaiter : public wait_operation {
+ public:
+  waiting_awaiter(waiting_awaiter const&) = delete;
+  waiting_awaiter& operator=(waiting_awaiter const&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) {
+    if constexpr (promise_with_context<Promise>) {
+      return begin(handle.promise().context(), handle);
+    } else {
+      if (derived().attempt()) return settled(wake_reason::granted);
+      return foreign_context::suspend(handle, *this, false);
+    }
+  }
+
+  bool publish(task_context& task) noexcept override {
+    waiter_.bind(task);
+    return derived().enqueue(waiter_);
+  }
+
+  void cancel() noexcept override {
+    if (derived().withdraw(waiter_)) waiter_.wake(wake_reason::stopped);
+  }
+
+ protected:
+  waiting_awaiter() noexcept : waiter_(nullptr) {}
+  ~waiting_awaiter() = default;
+
+  /// For await_resume.
+  void throw_if_stopped() const {
+    if (waiter_.reason() == wake_reason::stopped) [[unlikely]]
+      throw cancelled();
+  }
+
+  waiter waiter_;
+
+ private:
+  Derived& derived() noexcept { return static_cast<Derived&>(*this); }
+
+  bool settled(wake_reason reason) noexcept {
+    waiter_.settle(reason);
+    return false;
+  }
+
+  bool begin(task_context& task, std::coroutine_handle<> handle) {
+    if (task.cancelled()) [[unlikely]]
+      return settled(wake_reason::stopped);
+    if (derived().attempt()) return settled(wake_reason::granted);
+    task.suspend_in(*this, handle);
+    return true;
+  }
+};
+
+bool foreign_context::suspend(std::coroutine_handle<> handle, wait_operation& operation, bool in_steps) {
+  executor* const place = current_executor();
+  if (place == nullptr) {
+    throw misuse("a coroutine of a foreign type waited on a thread that has no executor to resume it");
+  }
+  auto* const context = new foreign_context(*place);
+  context->suspend_in(operation, in_steps ? std::coroutine_handle<>() : handle);
+  if (operation.publish(*context)) return true;
+  delete context;
+  return false;
+}
+
+inline void foreign_context::resume(work& self) noexcept {
+  auto& context = static_cast<foreign_context&>(self);
+  // An operation of several steps keeps the handle until it has finished.
+  if (!context.next_handle() && context.waiting_in()->publish(context)) return;
+  auto const handle = context.next_handle();
+  delete &context;
+  handle.resume();
+}
+
+}  // namespace concur::inline CONCUR_ABI

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What runs work: an event loop, a thread pool, a test's own queue. Everything that is to happen "there" is posted.
+//
+//     class my_executor final : public executor { void post(work& item) noexcept override; … };
+//     some_executor.post(item);      // item.run() happens later, on a thread of that executor
+#pragma once
+
+#include <concur/core/deadline.hpp>
+#include <concur/core/os.hpp>
+
+namespace concur::inline CONCUR_ABI {
+
+class timer_node;
+
+/// One thing to run, linked into an executor's queue without any allocation. It must stay alive and untouched from
+/// `post` until it runs; it may be destroyed or posted again while it runs.
+class work {
+ public:
+  using function = void (*)(work&) noexcept;
+
+  constexpr explicit work(function what) noexcept : run_(what) {}
+  work(work const&) = delete;
+  work& operator=(work const&) = delete;
+
+  /// For executors: runs the item. It may be gone afterwards.
+  void run() noexcept { run_(*this); }
+
+  /// For executors, which own these eight bytes while the item is queued.
+  work* next() const noexcept { return next_; }
+  void set_next(work* next) noexcept { next_ = next; }
+
+ protected:
+  ~work() = default;
+
+  // While the item runs nobody needs the link, and a task keeps the limit of its stack there.
+  union {
+    work* next_ = nullptr;
+    char const* stack_limit_;
+  };
+
+ private:
+  function run_;
+};
+
+/// Requires of an implementation: `post` may be called from any thread, never runs the item inside the call, keeps
+/// the order of posts made by one thread, and makes what happened before the post visible to the item. It must not
+/// fail. An executor outlives every post: what a poster touches after its item is visible must stay valid even if
+/// the item makes the executor's owner destroy it.
+class executor {
+ public:
+  virtual void post(work& item) noexcept = 0;
+
+  /// Posts the node's work item at `when`, or soon after. Throws std::bad_alloc.
+  virtual void arm(timer_node& node, time_point when) = 0;
+
+  /// Takes the node back. Returns false when its work item has been posted already.
+  virtual bool disarm(timer_node& node) noexcept = 0;
+
+ protected:
+  ~executor() = default;
+};
+
+/// The executor whose thread this is, or null. Any thread.
+inline executor* current_executor() noexcept;
+
+/// Says for its lifetime that this thread belongs to `which`; restores what was before. Made by executors while they
+/// run their items.
+class executor_scope {
+ public:
+  explicit executor_scope(executor& which) noexcept;
+  ~executor_scope();
+  executor_scope(executor_scope const&) = delete;
+  executor_scope& operator=(executor_scope const&) = delete;
+
+ private:
+  executor* outer_;
+};
+
+inline executor* current_executor() noexcept { return os::thread_slot<executor_scope, executor*>(); }
+
+inline executor_scope::executor_scope(executor& which) noexcept : outer_(current_executor()) {
+  os::thread_slot<executor_scope, executor*>() = &which;
+}
+
+inline executor_scope::~executor_scope() { os::thread_slot<executor_scope, executor*>() = outer_; }
+
+}  // namespace concur::inline CONCUR_ABI

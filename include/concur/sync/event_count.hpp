@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Lets parties sleep until something non-blocking succeeds: it makes a blocking, awaitable thing out of a lock-free
+// one.
+//
+//     concur::event_count not_empty;
+//     not_empty.wait([&] { return ring.try_pop(item); });            // consumer: a thread or fiber
+//     auto pop = [&] { return ring.try_pop(item); };
+//     co_await not_empty.async_wait(pop);                            // consumer: a coroutine
+//     ring.push(item); not_empty.notify_one();                       // producer: one load while nobody sleeps
+#pragma once
+
+#include <concur/core/awaiter.hpp>
+#include <concur/core/blocking.hpp>
+#include <concur/core/deadline.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/spin.hpp>
+#include <concur/core/wait_list.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace concur::inline CONCUR_ABI {
+
+/// Eight bytes. Parties wait with a function `ready` that says whether they have what they want, and may take it. It is
+/// called often and from the waiting party only, must not block, and should read with acquire what producers wrote with
+/// release or stronger. What it throws comes out of the wait.
+///
+/// Guarantees: a party sleeps only if `ready` was false after everything that any notify it did not get stands for. A
+/// notify is a hint: the party that gets it calls `ready` again; a party that leaves otherwise passes it on. So with
+/// one notify_one for each item put in, no item is left lying while a party sleeps.
+///
+/// May be destroyed as soon as all waiting parties and all notifies have returned. All members may be called from any
+/// thread. Static storage is fine before main and after it.
+///
+/// Algorithm: event count (D. Reed, R. Kanodia; D. Vyukov's form), with an asymmetric barrier: who goes to sleep pays,
+/// by `membarrier` where the kernel has it.
+class event_count {
+ public:
+  constexpr event_count() noexcept = default;
+  event_count(event_count const&) = delete;
+  event_count& operator=(event_count const&) = delete;
+
+  /// Waits until `ready()` is true.
+  template <class Ready>
+  void wait(Ready ready) {
+    if (!ready()) wait_slow(ready, {});
+  }
+
+  /// The same with a limit: returns what `ready()` said last. A limit that has passed asks once or twice.
+  template <class Rep, class Period, class Ready>
+  [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& limit, Ready ready) {
+    return ready() || wait_slow(ready, {.deadline = deadline_after(limit)});
+  }
+  template <class Clock, class Duration, class Ready>
+  [[nodiscard]] bool wait_until(std::chrono::time_point<Clock, Duration> const& limit, Ready ready) {
+    return ready() ||
+           wait_on_clock(limit, [&](time_point deadline) { return wait_slow(ready, {.deadline = deadline}); });
+  }
+
+  /// Waits until `ready()` is true or a stop is requested; returns what `ready()` said last.
+  template <class Ready>
+  [[nodiscard]] bool wait(os::stop_token const& stop, Ready ready) {
+    return ready() || wait_slow(ready, {.stop = &stop});
+  }
+
+  /// `co_await e.async_wait(ready);` waits until `ready()`, asked on the task's executor, is true. Throws `cancelled`,
+  /// and then `ready` has said false. Name the lambda if it captures anything but references: GCC 12 destroys twice
+  /// what a temporary lambda in an await expression holds.
+  template <class Ready>
+  [[nodiscard]] awaitable<void> auto async_wait(Ready ready);
+
+  /// Tells up to `count` sleeping parties to look again, in the order in which they went to sleep. What was written
+  /// before is taken into account, whatever its memory order. Without sleepers it costs one load.
+  void notify(std::size_t count) noexcept {
+    os::light_barrier();
+    // relaxed: the barrier orders it after what the caller wrote.
+    if (wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed))) [[unlikely]]
+      notify_slow(count);
+  }
+  void notify_one() noexcept { notify(1); }
+  void notify_all() noexcept { notify(SIZE_MAX); }
+
+ private:
+  template <class Ready>
+  class async_wait_operation;
+
+  bool enqueue(waiter& arriving) noexcept {
+    return word_.enqueue(arriving, [](wait_word::bits_type) { return true; });
+  }
+  void leave(waiter& leaving) noexcept;
+  template <class Ready>
+  bool announced(waiter& me, Ready& ready);
+  template <class Ready>
+  bool hinted(Ready& ready);
+  template <class Ready>
+  bool wait_slow(Ready& ready, wait_limit const& limit);
+  void notify_slow(std::size_t count) noexcept;
+
+  wait_word word_;
+};
+
+static_assert(CONCUR_EXPLORE || sizeof(event_count) == 8);
+
+/// Waits in steps: each wake asks `ready` again.
+template <class Ready>
+class [[nodiscard]] event_count::async_wait_operation final : public wait_operation {
+ public:
+  async_wait_operation(event_count& waited_for, Ready ready) : event_count_(waited_for), ready_(std::move(ready)) {}
+  async_wait_operation(async_wait_operation const&) = delete;
+  async_wait_operation& operator=(async_wait_operation const&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) {
+    if constexpr (promise_with_context<Promise>) {
+      task_context& task = handle.promise().context();
+      stopped_ = task.cancelled();
+      if (stopped_ || ready_()) return false;
+      handle_ = handle;
+      task.suspend_in(*this, nullptr);
+      return true;
+    } else {
+      if (ready_()) return false;
+      handle_ = handle;
+      return foreign_context::suspend(handle, *this, true);
+    }
+  }
+
+  void await_resume() const {
+    if (error_) [[unlikely]]
+      std::rethrow_exception(error_);
+    if (stopped_) [[unlikely]]
+      throw cancelled();
+  }
+
+  bool publish(task_context& task) noexcept override;
+
+  void cancel() noexcept override {
+    if (event_count_.word_.withdraw(waiter_)) waiter_.wake(wake_reason::stopped);
+  }
+
+ private:
+  bool step(task_context& task);
+
+  event_count& event_count_;
+  Ready ready_;
+  std::coroutine_handle<> handle_;
+  std::exception_ptr error_;
+  waiter waiter_{nullptr};
+  bool stopped_ = false;
+};
+
+template <class Ready>
+awaitable<void> auto event_count::async_wait(Ready ready) {
+  return async_wait_operation<Ready>(*this, std::move(ready));
+}
+
+template <class Ready>
+bool event_count::async_wait_operation<Ready>::publish(task_context& task) noexcept {
+  try {
+    if (step(task)) return true;
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+  task.resume_next(handle_);
+  return false;
+}
+
+// Returns whether the task sleeps now; then nothing of the operation may be touched.
+template <class Ready>
+bool event_count::async_wait_operation<Ready>::step(task_context& task) {
+  for (;;) {
+    if (auto const why = waiter_.reason(); why != wake_reason::none) {
+      if (event_count_.hinted(ready_)) return false;
+      stopped_ = why == wake_reason::stopped;
+      if (stopped_) return false;
+      waiter_.reuse();
+    }
+    waiter_.bind(task, waiter::manner::announced);
+    stopped_ = !event_count_.enqueue(waiter_);
+    if (stopped_ || event_count_.announced(waiter_, ready_)) return false;
+    if (waiter_.sleep()) return true;
+  }
+}
+
+// Takes a party out of the list that has what it wants. If a notify has chosen it already, the hint goes to another.
+inline void event_count::leave(waiter& leaving) noexcept {
+  if (word_.withdraw(leaving)) return;
+  leaving.finish();
+  notify_one();
+}
+
+// Asks once more, now that every notify can see `me` in the list. If it says yes, `me` has left the list.
+template <class Ready>
+bool event_count::announced(waiter& me, Ready& ready) {
+  os::heavy_barrier();
+  try {
+    if (!ready()) return false;
+  } catch (...) {
+    leave(me);
+    throw;
+  }
+  leave(me);
+  return true;
+}
+
+// Asks because of a hint, and passes the hint on if that throws.
+template <class Ready>
+bool event_count::hinted(Ready& ready) {
+  try {
+    return ready();
+  } catch (...) {
+    notify_one();
+    throw;
+  }
+}
+
+template <class Ready>
+bool event_count::wait_slow(Ready& ready, wait_limit const& limit) {
+  if (limit.deadline == at_once) return ready();
+  if (spin_until(ready)) return true;
+  for (;;) {
+    waiter me;
+    enqueue(me);
+    if (announced(me, ready)) return true;
+    auto const why = wait_in_list(me, limit, [&] { return word_.withdraw(me); }, {0, 0});
+    if (hinted(ready)) return true;
+    if (why != wake_reason::retry) return false;
+  }
+}
+
+[[gnu::noinline]] inline void event_count::notify_slow(std::size_t count) noexcept {
+  wait_word::bits_type const bits = word_.lock_list();
+  auto list = wait_word::list_in(bits);
+  auto chosen = list.split(count);
+  word_.unlock_list(wait_word::with_list(list, bits));
+  chosen.wake_all(wake_reason::retry);
+}
+
+}  // namespace concur::inline CONCUR_ABI

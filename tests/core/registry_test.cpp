@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <concur/core/registry.hpp>
+
+#include "../support/catch.hpp"
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <type_traits>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace {
+
+class entry final : public concur::registry_entry {
+ public:
+  explicit entry(std::string name, concur::registry_kind kind = concur::registry_kind::thread, bool survives = false)
+      : registry_entry(kind), name_(std::move(name)), survives_(survives) {
+    insert();
+  }
+  ~entry() { remove(); }
+  void describe(std::string& out) const override { out += name_; }
+  bool survives_fork() const noexcept override { return survives_; }
+  using registry_entry::insert;
+  using registry_entry::remove;
+
+ private:
+  std::string name_;
+  bool survives_;
+};
+
+class failing_entry final : public concur::registry_entry {
+ public:
+  failing_entry() : registry_entry(concur::registry_kind::other) { insert(); }
+  ~failing_entry() { remove(); }
+  void describe(std::string&) const override { throw std::runtime_error("no description"); }
+};
+
+// Listed before main and until after it.
+entry static_entry("static", concur::registry_kind::other);
+bool const listed_before_main = concur::dump_registry().find("object static\n") != std::string::npos;
+
+static_assert(!std::is_copy_constructible_v<entry>);
+
+}  // namespace
+
+TEST_CASE("what lives is listed with its kind, in order of insertion", "[registry]") {
+  CHECK(listed_before_main);
+  {
+    entry const pool("4 workers", concur::registry_kind::thread_pool);
+    entry const thread("\"spider\"\nwaits\nlong");
+    CHECK(concur::dump_registry() == "object static\nthread pool 4 workers\nthread \"spider\"\n  waits\n  long\n");
+  }
+  CHECK(concur::dump_registry() == "object static\n");
+}
+
+TEST_CASE("inserting or removing twice does no harm", "[registry]") {
+  entry first("first"), second("second");
+  first.insert();
+  first.remove();
+  first.remove();
+  CHECK(concur::dump_registry() == "object static\nthread second\n");
+  first.insert();
+  CHECK(concur::dump_registry() == "object static\nthread second\nthread first\n");
+}
+
+TEST_CASE("a description that throws reaches the caller and leaves the list usable", "[registry]") {
+  {
+    failing_entry const broken;
+    CHECK_THROWS_AS(concur::dump_registry(), std::runtime_error);
+    entry const other("other");
+  }
+  CHECK(concur::dump_registry() == "object static\n");
+}
+
+TEST_CASE("entries can be visited by kind", "[registry]") {
+  entry const a("a"), b("b", concur::registry_kind::event_loop), c("c");
+  int threads = 0;
+  concur::registry::for_each([&threads](concur::registry_entry const& each) {
+    threads += each.kind() == concur::registry_kind::thread;
+  });
+  CHECK(threads == 2);
+}
+
+TEST_CASE("threads come and go while another one reports", "[registry]") {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 3; ++n) {
+    threads.emplace_back([&stop, n] {
+      while (!stop) {
+        auto const mine = std::make_unique<entry>("number " + std::to_string(n));
+        entry const more("more");
+      }
+    });
+  }
+  for (int round = 0; round < 2000; ++round) {
+    if (concur::dump_registry().find("object static\n") != 0) FAIL("the first entry is missing");
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  CHECK(concur::dump_registry() == "object static\n");
+}
+
+TEST_CASE("a forked child finds the lock free and only what survived", "[registry]") {
+  std::atomic<bool> stop{false};
+  std::thread busy([&stop] {
+    while (!stop) {
+      entry const other("of another thread");
+      static_cast<void>(concur::dump_registry());
+    }
+  });
+  entry const mine("mine", concur::registry_kind::thread, true);
+  entry const pool("of the parent", concur::registry_kind::thread_pool);
+  int failures = 0;
+  for (int round = 0; round < 20; ++round) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      bool right = concur::dump_registry() == "thread mine\n";
+      entry const fresh("fresh");
+      right = right && concur::dump_registry() == "thread mine\nthread fresh\n";
+      ::_exit(right ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    failures += status != 0;
+  }
+  stop = true;
+  busy.join();
+  CHECK(failures == 0);
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A translation unit that includes everything, with CONCUR_CHECKED=1.
+#include "use.hpp"
+
+int checked() { return use(); }

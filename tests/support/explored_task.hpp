@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// One coroutine under the explorer, on an executor that costs few steps: a slot for one work item and a word to sleep
+// on, instead of a queue.
+//
+//     auto& st = s.make<state>();
+//     auto& t = s.make<explored::one_task>(waits_for(st));
+//     s.thread("worker", [&t] { t.run(); });            // runs the coroutine to its end
+//     s.thread("canceller", [&t] { t.cancel(); });
+#pragma once
+
+#include "bounded.hpp"
+#include "test_task.hpp"
+
+#include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace explored {
+
+/// For a single task: it is posted again only after it has run. A second post before that is a race on the slot.
+class one_slot_executor final : public concur::executor {
+ public:
+  void post(concur::work& item) noexcept override {
+    slot_.set(&item);
+    full_.store(full, std::memory_order_release);
+    concur::os::futex_wake(&full_);
+  }
+  void arm(concur::timer_node&, concur::time_point) override { throw std::logic_error("no timers here"); }
+  bool disarm(concur::timer_node&) noexcept override { return false; }
+
+  /// Waits for an item and runs it; returns at once when it is closed.
+  void run_one() {
+    std::uint32_t state = empty;
+    while ((state = full_.exchange(empty, std::memory_order_acquire)) == empty) concur::os::futex_wait(full_, empty);
+    if (state == closed) return;
+    concur::executor_scope const here(*this);
+    slot_.get()->run();
+  }
+  /// No item will come any more.
+  void close() {
+    full_.store(closed, std::memory_order_release);
+    concur::os::futex_wake(&full_);
+  }
+
+ private:
+  enum : std::uint32_t { empty, full, closed };
+  concur::os::plain<concur::work*> slot_;
+  concur::os::atomic<std::uint32_t> full_{empty};
+};
+
+class one_task {
+ public:
+  explicit one_task(support::test_task<> body) : root_(executor_, std::move(body)) {}
+
+  /// On one thread: starts the coroutine and runs it until it ends.
+  void run() {
+    root_.start();
+    while (!root_.done()) executor_.run_one();
+  }
+  /// Instead of `run`, each on a thread of its own: a coroutine that sleeps once at the most starts on the first and is
+  /// resumed on either.
+  void run_first_half() {
+    root_.start();
+    run_second_half();
+  }
+  void run_second_half() {
+    executor_.run_one();
+    if (root_.done()) executor_.close();
+  }
+  /// Any thread.
+  void cancel() { root_.cancel(); }
+
+  bool was_cancelled() const { return root_.was_cancelled(); }
+  bool failed() const { return root_.failed(); }
+
+ private:
+  one_slot_executor executor_;
+  support::root_task<void> root_;
+};
+
+}  // namespace explored

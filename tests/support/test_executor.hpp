@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Executors for tests, without an event loop or a pool behind them.
+//
+//     support::queue_executor here;
+//     here.post(item);                              // any thread
+//     here.run_ready();                             // runs what is queued, on the calling thread
+//     here.run_until([&] { return root.done(); });  // sleeps while nothing is queued
+//
+//     support::threads_executor pool(2);            // two threads that share a queue
+//
+// queue_executor is built on the seam alone, so it works under the explorer too; threads_executor does not.
+#pragma once
+
+#include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/short_lock.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace support::inline CONCUR_ABI {
+
+/// Work items in order of arrival, and a bell for those who wait for one. Any thread. Nobody who pushes touches the
+/// queue after the item can be taken: it may be destroyed by then.
+class work_queue {
+ public:
+  work_queue() = default;
+  work_queue(work_queue const&) = delete;
+  work_queue& operator=(work_queue const&) = delete;
+
+  void push(concur::work& item) noexcept {
+    std::lock_guard const hold(lock_);
+    item.set_next(nullptr);
+    if (first_.get() == nullptr) {
+      first_.set(&item);
+    } else {
+      last_.get()->set_next(&item);
+    }
+    last_.set(&item);
+    ring();
+  }
+
+  /// Takes the first one out; null when empty.
+  concur::work* pop() noexcept {
+    std::lock_guard const hold(lock_);
+    auto* const item = first_.get();
+    if (item != nullptr) first_.set(item->next());
+    return item;
+  }
+
+  /// Takes all out, as a chain; null when empty.
+  concur::work* pop_all() noexcept {
+    std::lock_guard const hold(lock_);
+    auto* const chain = first_.get();
+    first_.set(nullptr);
+    return chain;
+  }
+
+  /// Makes everybody who sleeps look again.
+  void wake_sleepers() noexcept {
+    std::lock_guard const hold(lock_);
+    ring();
+  }
+
+  /// To sleep: read the bell, find nothing to do, then wait for another ring.
+  std::uint32_t bell() const noexcept { return bell_.load(std::memory_order_acquire); }
+  void wait_for_ring_after(std::uint32_t heard) const noexcept { concur::os::futex_wait(bell_, heard); }
+
+ private:
+  void ring() noexcept {
+    bell_.fetch_add(1, std::memory_order_release);
+    concur::os::futex_wake(&bell_, INT32_MAX);
+  }
+
+  concur::short_lock lock_;
+  concur::os::plain<concur::work*> first_;  // under the lock
+  concur::os::plain<concur::work*> last_;   // under the lock; meaningful unless first_ is null
+  concur::os::atomic<std::uint32_t> bell_{0};
+};
+
+/// The order in which a queue_executor runs what was ready at the same time. All but the first break the promise of
+/// executors to keep the order of posts, on purpose: nothing that is right only by that order survives them.
+enum class ready_order { first_in_first_out, last_in_first_out, shuffled };
+
+/// Runs its items on the thread that asks for it. `post` and `wake`: any thread; all else: one thread at a time.
+/// Timers are not supported: `arm` throws.
+class queue_executor final : public concur::executor {
+ public:
+  explicit queue_executor(ready_order order = ready_order::first_in_first_out, std::uint32_t seed = 1)
+      : order_(order), random_(seed) {}
+
+  void post(concur::work& item) noexcept override { queue_.push(item); }
+  void arm(concur::timer_node&, concur::time_point) override {
+    throw std::logic_error("support::queue_executor has no timers");
+  }
+  bool disarm(concur::timer_node&) noexcept override { return false; }
+
+  /// Runs what is queued now, but not what is posted meanwhile; returns how many items that were.
+  std::size_t run_ready() {
+    concur::executor_scope const here(*this);
+    auto* const chain = queue_.pop_all();
+    return order_ == ready_order::first_in_first_out ? run_in_order(chain) : run_out_of_order(chain);
+  }
+
+  /// Runs items until nothing is queued.
+  std::size_t run_all() {
+    std::size_t total = 0;
+    while (std::size_t const count = run_ready()) total += count;
+    return total;
+  }
+
+  /// Runs items until `done()`, and sleeps while there are none. What `done` reads is changed by items that run here,
+  /// or by a thread that calls `wake` afterwards.
+  template <class Done>
+  void run_until(Done done) {
+    for (;;) {
+      auto const heard = queue_.bell();
+      if (done()) return;
+      if (run_ready() == 0) queue_.wait_for_ring_after(heard);
+    }
+  }
+
+  void wake() noexcept { queue_.wake_sleepers(); }
+
+ private:
+  static std::size_t run_in_order(concur::work* chain) {
+    std::size_t count = 0;
+    for (; chain != nullptr; ++count) {
+      auto* const item = chain;
+      chain = item->next();  // before the item runs, after which it may be gone
+      item->run();
+    }
+    return count;
+  }
+
+  std::size_t run_out_of_order(concur::work* chain) {
+    std::vector<concur::work*> batch;
+    for (; chain != nullptr; chain = chain->next()) batch.push_back(chain);
+    if (order_ == ready_order::shuffled) {
+      std::shuffle(batch.begin(), batch.end(), random_);
+    } else {
+      std::reverse(batch.begin(), batch.end());
+    }
+    for (auto* item : batch) item->run();
+    return batch.size();
+  }
+
+  ready_order const order_;
+  std::minstd_rand random_;
+  work_queue queue_;
+};
+
+/// Threads that share one queue, as those of a pool do. The destructor runs what is queued and joins. No timers.
+class threads_executor final : public concur::executor {
+ public:
+  explicit threads_executor(unsigned count) {
+    while (threads_.size() < count) threads_.emplace_back([this] { work_until_closed(); });
+  }
+
+  ~threads_executor() {
+    closing_.store(true);
+    queue_.wake_sleepers();
+    for (auto& each : threads_) each.join();
+  }
+
+  void post(concur::work& item) noexcept override { queue_.push(item); }
+  void arm(concur::timer_node&, concur::time_point) override {
+    throw std::logic_error("support::threads_executor has no timers");
+  }
+  bool disarm(concur::timer_node&) noexcept override { return false; }
+
+ private:
+  void work_until_closed() {
+    concur::executor_scope const here(*this);
+    for (;;) {
+      auto const heard = queue_.bell();
+      bool const closing = closing_.load();
+      if (auto* const item = queue_.pop()) {
+        item->run();
+      } else if (closing) {
+        return;
+      } else {
+        queue_.wait_for_ring_after(heard);
+      }
+    }
+  }
+
+  work_queue queue_;
+  concur::os::atomic<bool> closing_{false};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace support::inline CONCUR_ABI

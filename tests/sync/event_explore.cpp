@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <concur/sync/event.hpp>
+
+#include "support/explored_task.hpp"
+
+#include <chrono>
+
+namespace {
+
+using namespace std::chrono_literals;
+using explored::counted;
+using explored::destructible;
+using explored::testing::scenario;
+using explored::twice;
+
+struct state {
+  concur::event e;
+  counted message;
+};
+
+twice const two("event", "two wait, one sets", [](scenario& s) {
+  auto& st = s.make<state>();
+  for (auto const* name : {"first", "second"}) {
+    s.thread(name, [&] {
+      st.e.wait();
+      s.check(st.message.get() == 1, "what was written before set is not visible");
+    });
+  }
+  s.thread("setter", [&st] {
+    st.message.add();
+    st.e.set();
+  });
+});
+
+twice const two_setters("event", "one waits, two set", [](scenario& s) {
+  auto& st = s.make<state>();
+  s.thread("waiter", [&st] { st.e.wait(); });
+  for (auto const* name : {"first", "second"}) s.thread(name, [&st] { st.e.set(); });
+  s.finally([&] { s.check(st.e.is_set(), "the flag was lost"); });
+});
+
+twice const cleared("event", "cleared at once", [](scenario& s) {
+  auto& st = s.make<state>();
+  auto& passed = s.make<concur::event>();
+  s.thread("waiter", [&] {
+    st.e.wait();
+    passed.set();
+  });
+  s.thread("setter", [&] {
+    // Every wait that began before a set goes on; one that came too late gets the next.
+    st.e.set();
+    st.e.clear();
+    if (!passed.wait_for(1ms)) st.e.set();
+  });
+});
+
+twice const timed(
+    "event", "timed beside untimed",
+    [](scenario& s) {
+      auto& st = s.make<state>();
+      s.thread("timed", [&] {
+        if (st.e.wait_for(1ms)) s.check(st.message.get() == 1, "what was written before set is not visible");
+      });
+      s.thread("untimed", [&] {
+        st.e.wait();
+        s.check(st.message.get() == 1, "what was written before set is not visible");
+      });
+      s.thread("setter", [&st] {
+        st.message.add();
+        st.e.set();
+      });
+    },
+    explored::schedules_of_three());
+
+twice const looked_at("event", "is_set beside wait", [](scenario& s) {
+  auto& st = s.make<state>();
+  s.thread("looker", [&] {
+    if (st.e.is_set()) s.check(st.message.get() == 1, "what was written before set is not visible");
+  });
+  s.thread("waiter", [&] {
+    st.e.wait();
+    s.check(st.message.get() == 1, "what was written before set is not visible");
+  });
+  s.thread("setter", [&st] {
+    st.message.add();
+    st.e.set();
+  });
+});
+
+twice const stopped("event", "a stop beside the set", [](scenario& s) {
+  auto& st = s.make<state>();
+  auto& stop = s.make<concur::os::stop_source>();
+  s.thread("waiter", [&] {
+    if (st.e.wait(stop.get_token())) {
+      s.check(st.message.get() == 1, "what was written before set is not visible");
+    } else {
+      s.check(stop.stop_requested(), "a wait ended for no reason");
+    }
+  });
+  s.thread("setter", [&st] {
+    st.message.add();
+    st.e.set();
+  });
+  s.thread("stopper", [&stop] { stop.request_stop(); });
+});
+
+twice const destroyed("event", "destroyed by the party that waited", [](scenario& s) {
+  auto& e = s.make<destructible<concur::event>>();
+  s.thread("waiter", [&e] {
+    e->wait();
+    e.destroy();
+  });
+  s.thread("setter", [&e] { e->set(); });
+});
+
+twice const destroyed_timed("event", "destroyed by a party that waited with a limit", [](scenario& s) {
+  auto& e = s.make<destructible<concur::event>>();
+  s.thread("waiter", [&e] {
+    while (!e->wait_for(1ms)) {
+    }
+    e.destroy();
+  });
+  s.thread("setter", [&e] { e->set(); });
+});
+
+// What is done between set and clear by one party is before what is done after it by the one that clears.
+twice const handed_back("event", "clear after a set that another made", [](scenario& s) {
+  auto& st = s.make<state>();
+  s.thread("setter", [&st] {
+    st.message.add();
+    st.e.set();
+  });
+  s.thread("clearer", [&] {
+    st.e.wait();
+    st.e.clear();
+    s.check(!st.e.is_set() && st.message.get() == 1, "clear had no effect");
+  });
+});
+
+support::test_task<> wait_in_task(state& st) {
+  int const written = 1;
+  co_await st.e.async_wait();
+  explored::testing::check(st.message.get() == written, "what was written before set is not visible");
+}
+
+twice const task(
+    "event", "a task beside a thread",
+    [](scenario& s) {
+      auto& st = s.make<state>();
+      auto& t = s.make<explored::one_task>(wait_in_task(st));
+      s.thread("worker", [&t] { t.run(); });
+      s.thread("thread", [&st] { st.e.wait(); });
+      s.thread("setter", [&st] {
+        st.message.add();
+        st.e.set();
+      });
+    },
+    explored::schedules_of_three());
+
+}  // namespace
+
+TEST_CASE("event: every schedule") { explored::run("event"); }
