@@ -75,7 +75,8 @@ TEST_CASE("a loop may erase where it stands", "[intrusive_list]") {
   for (int n = 0; n < 10; ++n) numbers.push_back(*items.emplace_back(std::make_unique<item>(n)));
   for (auto at = numbers.begin(); at != numbers.end();) at = at->value % 2 == 0 ? numbers.erase(*at) : std::next(at);
   CHECK(values(numbers) == std::vector<int>{1, 3, 5, 7, 9});
-  while (numbers.pop_front() != nullptr) {}
+  while (numbers.pop_front() != nullptr) {
+  }
 }
 
 TEST_CASE("an object stands in lists of different tags independently", "[intrusive_list]") {
@@ -89,8 +90,10 @@ TEST_CASE("an object stands in lists of different tags independently", "[intrusi
   numbers.erase(a);
   CHECK(ages.front().value == 2);
   CHECK(ages.back().value == 1);
-  while (numbers.pop_front() != nullptr) {}
-  while (ages.pop_front() != nullptr) {}
+  while (numbers.pop_front() != nullptr) {
+  }
+  while (ages.pop_front() != nullptr) {
+  }
 }
 
 TEST_CASE("splicing moves everything, in order, to the end", "[intrusive_list]") {
@@ -118,8 +121,10 @@ TEST_CASE("splicing moves everything, in order, to the end", "[intrusive_list]")
   CHECK(left.back().value == 4);
   right.push_back(*left.pop_front());
   CHECK_FALSE(right.empty());
-  while (left.pop_front() != nullptr) {}
-  while (right.pop_front() != nullptr) {}
+  while (left.pop_front() != nullptr) {
+  }
+  while (right.pop_front() != nullptr) {
+  }
 }
 
 TEST_CASE("random operations agree with a vector", "[intrusive_list]") {
@@ -147,7 +152,8 @@ TEST_CASE("random operations agree with a vector", "[intrusive_list]") {
     for (auto at = tested.end(); at != tested.begin();) backwards.push_back((--at)->value);
     return backwards;
   }());
-  while (tested.pop_front() != nullptr) {}
+  while (tested.pop_front() != nullptr) {
+  }
 }
 
 TEST_CASE("checked builds report an object put into two lists, or taken out of none", "[intrusive_list]") {

@@ -52,7 +52,6 @@ using full = tracked<24, true>;
 using large = tracked<25, true>;
 using may_throw = tracked<8, false>;
 
-
 int twice(int n) { return 2 * n; }
 
 }  // namespace

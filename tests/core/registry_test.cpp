@@ -80,9 +80,8 @@ TEST_CASE("a description that throws reaches the caller and leaves the list usab
 TEST_CASE("entries can be visited by kind", "[registry]") {
   entry const a("a"), b("b", concur::registry_kind::event_loop), c("c");
   int threads = 0;
-  concur::registry::for_each([&threads](concur::registry_entry const& each) {
-    threads += each.kind() == concur::registry_kind::thread;
-  });
+  concur::registry::for_each(
+      [&threads](concur::registry_entry const& each) { threads += each.kind() == concur::registry_kind::thread; });
   CHECK(threads == 2);
 }
 

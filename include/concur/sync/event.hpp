@@ -33,10 +33,11 @@ class event {
   event(event const&) = delete;
   event& operator=(event const&) = delete;
 
-  /// Sets the flag and lets all waiting parties go on. O(waiting parties).
+  /// Sets the flag and lets all waiting parties go on. O(waiting parties). Costs a locked operation even if it is set.
   void set() noexcept;
 
-  /// Clears the flag; who waits from now on waits for the next `set`.
+  /// Clears the flag; who waits from now on waits for the next `set`. What was done before the sets that it undoes is
+  /// visible afterwards, so `wait`, `clear`, look, in a loop, misses nothing.
   void clear() noexcept;
 
   [[nodiscard]] bool is_set() const noexcept { return (word_.bits().load(std::memory_order_acquire) & set_flag) != 0; }
@@ -95,17 +96,28 @@ inline awaitable<void> auto event::async_wait() noexcept { return async_wait_ope
 
 inline void event::set() noexcept {
   bits_type bits = 0;
-  if (!word_.lock_list_if(bits, [](bits_type now) { return (now & set_flag) == 0; })) return;
+  while (!word_.lock_list_if(bits, [](bits_type now) { return (now & set_flag) == 0; })) {
+    // It is set. Written once more all the same: a party that clears it, and looks then, must see what was done before
+    // this call, or find the event set. release, and the last access.
+    if (word_.bits().compare_exchange_strong(bits, bits, std::memory_order_release, std::memory_order_relaxed)) return;
+  }
   auto released = wait_word::list_in(bits).split(SIZE_MAX);
   word_.unlock_list(set_flag);  // the event may be gone now
   released.wake_all(wake_reason::granted);
 }
 
 inline void event::clear() noexcept {
-  // Only the exact value: while parties wait, or the list is locked, the flag is not set. relaxed: the caller learns
-  // nothing here, not even whether it was set.
-  bits_type expected = set_flag;
-  word_.bits().compare_exchange_strong(expected, 0, std::memory_order_relaxed, std::memory_order_relaxed);
+  brief_wait holder_of_list;
+  bits_type bits = word_.bits().load(std::memory_order_relaxed);
+  while ((bits & set_flag) != 0) {
+    if ((bits & wait_word::list_lock) != 0) {
+      holder_of_list.pause();  // a party that gives up finds that it is not in the list
+      bits = word_.bits().load(std::memory_order_relaxed);
+    } else if (word_.bits().compare_exchange_weak(bits, 0, std::memory_order_acquire, std::memory_order_relaxed)) {
+      // acquire: what was done before the sets that this undoes is visible to the caller.
+      return;
+    }
+  }
 }
 
 inline bool event::enqueue(waiter& arriving) noexcept {
