@@ -9,6 +9,7 @@
 #include "../support/test_task.hpp"
 
 #include <atomic>
+#include <climits>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -396,7 +397,7 @@ TEST_CASE("event_count: every form in one hammer, each item is taken once and no
       // Cancelled takers give back what they took.
       for (int i = 0; i < times / 10; ++i) {
         std::atomic<int> taken{0};
-        auto const root = spawn(pool, take_often(not_empty, shared, 1'000'000, &taken));
+        auto const root = spawn(pool, take_often(not_empty, shared, INT_MAX, &taken));
         for (int pause = i % 200; pause > 0; --pause) concur::os::spin_pause();
         root->cancel();
         root->wait_until_done();

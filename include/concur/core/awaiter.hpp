@@ -14,6 +14,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <exception>
 
 namespace concur::inline CONCUR_ABI {
 
@@ -52,9 +53,9 @@ class foreign_context final : public task_context {
   }
 };
 
-/// Base of an awaiter that waits in a list. Derived gives `attempt()`: succeed at once or say no; `enqueue(waiter&)`
-/// and `withdraw(waiter&)` as in wait_word; optionally `static constexpr bool in_steps = true` and its own `publish`.
-/// Not copyable: GCC 12 copies awaiters that come out of a function by reference, and an intrusive node must not be.
+/// Base of an awaiter that waits in a list, once. Derived gives `attempt()`: succeed at once or say no;
+/// `enqueue(waiter&)` and `withdraw(waiter&)` as in wait_word; and await_resume. Not copyable: GCC 12 copies awaiters
+/// that come out of a function by reference, and an intrusive node must not be.
 ///
 /// Every await looks at its scope first and then tries; so a cancelled task neither waits nor takes anything.
 template <class Derived>
@@ -111,6 +112,64 @@ class waiting_awaiter : public wait_operation {
     task.suspend_in(*this, handle);
     return true;
   }
+};
+
+/// Base of an awaiter that waits in several steps, each on the task's executor. Derived gives `attempt()`: succeed at
+/// once or say no; and `step(task)`: go on after the start or a wake, and return whether the task waits again, in which
+/// case nothing of the awaiter may be touched any more. What either throws comes out of the await. A step that was
+/// refused, or ended by a cancel, sets `stopped_` and returns false.
+template <class Derived>
+class stepping_awaiter : public wait_operation {
+ public:
+  stepping_awaiter(stepping_awaiter const&) = delete;
+  stepping_awaiter& operator=(stepping_awaiter const&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) {
+    if constexpr (promise_with_context<Promise>) {
+      task_context& task = handle.promise().context();
+      stopped_ = task.cancelled();
+      if (stopped_ || derived().attempt()) return false;
+      handle_ = handle;
+      task.suspend_in(*this, nullptr);
+      return true;
+    } else {
+      if (derived().attempt()) return false;
+      handle_ = handle;
+      return foreign_context::suspend(handle, *this, true);
+    }
+  }
+
+  void await_resume() const {
+    if (error_) [[unlikely]]
+      std::rethrow_exception(error_);
+    if (stopped_) [[unlikely]]
+      throw cancelled();
+  }
+
+  bool publish(task_context& task) noexcept override {
+    try {
+      if (derived().step(task)) return true;
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    task.resume_next(handle_);
+    return false;
+  }
+
+ protected:
+  stepping_awaiter() = default;
+  ~stepping_awaiter() = default;
+
+  bool stopped_ = false;
+
+ private:
+  Derived& derived() noexcept { return static_cast<Derived&>(*this); }
+
+  std::coroutine_handle<> handle_;
+  std::exception_ptr error_;
 };
 
 bool foreign_context::suspend(std::coroutine_handle<> handle, wait_operation& operation, bool in_steps) {

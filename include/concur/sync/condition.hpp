@@ -22,7 +22,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <mutex>
 #include <type_traits>
 #include <utility>
@@ -120,65 +119,38 @@ static_assert(CONCUR_EXPLORE || sizeof(condition) == 8);
 
 /// Waits in steps: for the notify, then for the mutex, and again if the predicate is not content.
 template <class Predicate>
-class [[nodiscard]] condition::async_wait_operation final : public wait_operation {
+class [[nodiscard]] condition::async_wait_operation final : public stepping_awaiter<async_wait_operation<Predicate>> {
  public:
   async_wait_operation(condition& waited_for, std::unique_lock<mutex>& lock, Predicate ready)
       : condition_(waited_for), lock_(lock), ready_(std::move(ready)) {}
-  async_wait_operation(async_wait_operation const&) = delete;
-  async_wait_operation& operator=(async_wait_operation const&) = delete;
-
-  bool await_ready() const noexcept { return false; }
-
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) {
-    require_held(lock_);
-    if constexpr (promise_with_context<Promise>) {
-      task_context& task = handle.promise().context();
-      stopped_ = task.cancelled();
-      if (stopped_ || ready_()) return false;
-      handle_ = handle;
-      task.suspend_in(*this, nullptr);
-      return true;
-    } else {
-      if (ready_()) return false;
-      handle_ = handle;
-      return foreign_context::suspend(handle, *this, true);
-    }
-  }
-
-  void await_resume() const {
-    if (error_) [[unlikely]]
-      std::rethrow_exception(error_);
-    if (stopped_) [[unlikely]]
-      throw cancelled();
-  }
-
-  bool publish(task_context& task) noexcept override;
 
   void cancel() noexcept override {
     if (condition_.word_.withdraw(notified_)) notified_.wake(wake_reason::stopped);
   }
 
  private:
+  friend stepping_awaiter<async_wait_operation>;
   enum class stage : unsigned char { begin, notified, locked };
-  bool ask() noexcept;
+
+  bool attempt() {
+    require_held(lock_);
+    return ready_();
+  }
+  bool step(task_context& task);
 
   condition& condition_;
   std::unique_lock<mutex>& lock_;
   Predicate ready_;
-  std::coroutine_handle<> handle_;
-  std::exception_ptr error_;
   waiter notified_{nullptr};  // in the condition's list
   waiter locked_{nullptr};  // in the mutex's list; apart, because a canceller asks for the other one at any time
   stage stage_ = stage::begin;  // what has happened when the task runs next
-  bool stopped_ = false;
 };
 
 template <class Predicate>
-bool condition::async_wait_operation<Predicate>::publish(task_context& task) noexcept {
+bool condition::async_wait_operation<Predicate>::step(task_context& task) {
   mutex& m = *lock_.mutex();
   if (stage_ == stage::notified) {
-    stopped_ = notified_.reason() == wake_reason::stopped;
+    this->stopped_ = notified_.reason() == wake_reason::stopped;
     stage_ = stage::locked;
     locked_.reuse();
     // The lock is needed on every way out, so this wait cannot be cancelled.
@@ -186,7 +158,7 @@ bool condition::async_wait_operation<Predicate>::publish(task_context& task) noe
     if (m.enqueue(locked_, false)) return true;
   }
   if (stage_ == stage::locked) m.owner_.taken_by_coroutine();
-  if (stage_ == stage::begin || (!stopped_ && !ask())) {
+  if (stage_ == stage::begin || (!this->stopped_ && !ready_())) {
     notified_.reuse();
     notified_.bind(task);
     stage_ = stage::notified;
@@ -195,21 +167,9 @@ bool condition::async_wait_operation<Predicate>::publish(task_context& task) noe
       m.unlock();
       return true;
     }
-    stopped_ = true;
+    this->stopped_ = true;
   }
-  task.resume_next(handle_);
   return false;
-}
-
-// Whether the wait is over: the predicate is content or has thrown.
-template <class Predicate>
-bool condition::async_wait_operation<Predicate>::ask() noexcept {
-  try {
-    return ready_();
-  } catch (...) {
-    error_ = std::current_exception();
-    return true;
-  }
 }
 
 inline awaitable<void> auto condition::async_wait(std::unique_lock<mutex>& lock) noexcept {

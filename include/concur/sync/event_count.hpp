@@ -106,52 +106,22 @@ static_assert(CONCUR_EXPLORE || sizeof(event_count) == 8);
 
 /// Waits in steps: each wake asks `ready` again.
 template <class Ready>
-class [[nodiscard]] event_count::async_wait_operation final : public wait_operation {
+class [[nodiscard]] event_count::async_wait_operation final : public stepping_awaiter<async_wait_operation<Ready>> {
  public:
   async_wait_operation(event_count& waited_for, Ready ready) : event_count_(waited_for), ready_(std::move(ready)) {}
-  async_wait_operation(async_wait_operation const&) = delete;
-  async_wait_operation& operator=(async_wait_operation const&) = delete;
-
-  bool await_ready() const noexcept { return false; }
-
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) {
-    if constexpr (promise_with_context<Promise>) {
-      task_context& task = handle.promise().context();
-      stopped_ = task.cancelled();
-      if (stopped_ || ready_()) return false;
-      handle_ = handle;
-      task.suspend_in(*this, nullptr);
-      return true;
-    } else {
-      if (ready_()) return false;
-      handle_ = handle;
-      return foreign_context::suspend(handle, *this, true);
-    }
-  }
-
-  void await_resume() const {
-    if (error_) [[unlikely]]
-      std::rethrow_exception(error_);
-    if (stopped_) [[unlikely]]
-      throw cancelled();
-  }
-
-  bool publish(task_context& task) noexcept override;
 
   void cancel() noexcept override {
     if (event_count_.word_.withdraw(waiter_)) waiter_.wake(wake_reason::stopped);
   }
 
  private:
+  friend stepping_awaiter<async_wait_operation>;
+  bool attempt() { return ready_(); }
   bool step(task_context& task);
 
   event_count& event_count_;
   Ready ready_;
-  std::coroutine_handle<> handle_;
-  std::exception_ptr error_;
   waiter waiter_{nullptr};
-  bool stopped_ = false;
 };
 
 template <class Ready>
@@ -160,29 +130,17 @@ awaitable<void> auto event_count::async_wait(Ready ready) {
 }
 
 template <class Ready>
-bool event_count::async_wait_operation<Ready>::publish(task_context& task) noexcept {
-  try {
-    if (step(task)) return true;
-  } catch (...) {
-    error_ = std::current_exception();
-  }
-  task.resume_next(handle_);
-  return false;
-}
-
-// Returns whether the task sleeps now; then nothing of the operation may be touched.
-template <class Ready>
 bool event_count::async_wait_operation<Ready>::step(task_context& task) {
   for (;;) {
     if (auto const why = waiter_.reason(); why != wake_reason::none) {
       if (event_count_.hinted(ready_)) return false;
-      stopped_ = why == wake_reason::stopped;
-      if (stopped_) return false;
+      this->stopped_ = why == wake_reason::stopped;
+      if (this->stopped_) return false;
       waiter_.reuse();
     }
     waiter_.bind(task, waiter::manner::announced);
-    stopped_ = !event_count_.enqueue(waiter_);
-    if (stopped_ || event_count_.announced(waiter_, ready_)) return false;
+    this->stopped_ = !event_count_.enqueue(waiter_);
+    if (this->stopped_ || event_count_.announced(waiter_, ready_)) return false;
     if (waiter_.sleep()) return true;
   }
 }
