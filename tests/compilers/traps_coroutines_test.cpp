@@ -57,8 +57,8 @@ static_assert(sizeof(lock) <= 48);
 static_assert(sizeof(acquire) <= 48);
 static_assert(sizeof(wait_for_event) <= 48);
 static_assert(sizeof(wait_for_items) <= 80);
-static_assert(sizeof(wait_on_condition) <= 120);
-static_assert(sizeof(wait_until_ready) <= 120);
+static_assert(sizeof(wait_on_condition) <= 128);
+static_assert(sizeof(wait_until_ready) <= 128);
 
 template <class T>
 T run(test_task<T> body) {

@@ -254,7 +254,7 @@ TEST_CASE("cancellation: wakes and cancels from foreign threads, and the frame i
 
 // One cancel of an outer scope meets many tasks in inner scopes that wait, go on, end and leave their scopes meanwhile.
 TEST_CASE("cancellation: scopes come and go while a scope around them is cancelled", "[cancellation]") {
-  int const times = 500;
+  int const times = 200;
   std::atomic<bool> wrong{false};
   for (int round = 0; round < times; ++round) {
     cancellation outer;
@@ -288,7 +288,7 @@ TEST_CASE("cancellation: scopes come and go while a scope around them is cancell
 
 // The task is woken while a canceller is at work in its scope, and frees what it waited in when the canceller has done.
 TEST_CASE("cancellation: an operation may go as soon as the canceller has been passed", "[cancellation]") {
-  int const times = 2'000;
+  int const times = 500;
   std::atomic<cancellation*> offered{nullptr};
   std::atomic<int> cancelled{0};
   support::hammer crowd;

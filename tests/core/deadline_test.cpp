@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <concur/core/blocking.hpp>
 #include <concur/core/deadline.hpp>
 
 #include "../support/catch.hpp"
@@ -13,7 +14,7 @@ using concur::at_once;
 using concur::deadline_after;
 using concur::saturated;
 using concur::saturating_add;
-using concur::wait_on_clock;
+using concur::deadline_at;
 using concur::os::never;
 
 namespace {
@@ -138,63 +139,62 @@ struct coarse_clock {
 }  // namespace
 
 TEST_CASE("deadline: the steady clock's own points are passed on, held at the ends of the range", "[deadline]") {
-  std::vector<concur::time_point> asked;
-  auto const note = [&asked](concur::time_point limit) {
-    asked.push_back(limit);
-    return false;
-  };
   auto const now = steady_clock::now();
-  CHECK_FALSE(wait_on_clock(now, note));
-  CHECK_FALSE(wait_on_clock(steady_clock::time_point::max(), note));
-  CHECK_FALSE(wait_on_clock(steady_clock::time_point::min(), note));
-  CHECK_FALSE(wait_on_clock(time_point<steady_clock, hours>::max(), note));
-  CHECK_FALSE(wait_on_clock(time_point<steady_clock, hours>::min(), note));
-  CHECK_FALSE(wait_on_clock(time_point<steady_clock, duration<double>>(duration<double>(infinity)), note));
-  CHECK(asked == std::vector<concur::time_point>{now, never, at_once, never, at_once, never});
+  CHECK(deadline_at(now) == now);
+  CHECK(deadline_at(steady_clock::time_point::max()) == never);
+  CHECK(deadline_at(steady_clock::time_point::min()) == at_once);
+  CHECK(deadline_at(time_point<steady_clock, hours>::max()) == never);
+  CHECK(deadline_at(time_point<steady_clock, hours>::min()) == at_once);
+  CHECK(deadline_at(time_point<steady_clock, duration<double>>(duration<double>(infinity))) == never);
 }
 
-TEST_CASE("deadline: a point on another clock is waited for until that clock has reached it", "[deadline]") {
+TEST_CASE("deadline: a point on another clock is measured from what that clock says", "[deadline]") {
+  auto const in_about = [](concur::time_point deadline, nanoseconds expected) {
+    auto const left = deadline - steady_clock::now();
+    return left <= expected && left > expected - 1min;
+  };
   set_clock::current = set_clock::time_point(100s);
-  std::vector<nanoseconds> lengths;
-  auto const steady_begin = steady_clock::now();
-  // The clock runs slowly, is set back, and jumps ahead.
-  auto const wait = [&](concur::time_point limit) {
-    lengths.push_back(limit == at_once ? 0ns : limit - steady_begin);
-    switch (lengths.size()) {
-      case 1: set_clock::current += 3s; break;
-      case 2: set_clock::current = set_clock::time_point(50s); break;
-      case 3: set_clock::current = set_clock::time_point(1h); break;
-      default: CHECK(limit == at_once);
-    }
-    return false;
-  };
-  CHECK_FALSE(wait_on_clock(set_clock::time_point(110s), wait));
-  REQUIRE(lengths.size() == 4);
-  auto const about = [](nanoseconds measured, nanoseconds expected) {
-    return measured >= expected && measured < expected + 1min;
-  };
-  CHECK(about(lengths[0], 10s));
-  CHECK(about(lengths[1], 7s));
-  CHECK(about(lengths[2], 60s));
-}
-
-TEST_CASE("deadline: what happens in time ends the wait on any clock", "[deadline]") {
-  set_clock::current = {};
-  int calls = 0;
-  CHECK(wait_on_clock(set_clock::time_point(1h), [&calls](concur::time_point) { return ++calls == 1; }));
-  CHECK(wait_on_clock(set_clock::time_point::min(), [](concur::time_point limit) { return limit == at_once; }));
-  CHECK(wait_on_clock(set_clock::time_point::max(), [](concur::time_point limit) { return limit == never; }));
-  CHECK(wait_on_clock(coarse_clock::time_point::max(), [](concur::time_point limit) { return limit == never; }));
-  CHECK(wait_on_clock(coarse_clock::time_point::min(), [](concur::time_point limit) { return limit == at_once; }));
+  CHECK(in_about(deadline_at(set_clock::time_point(1h)), 1h - 100s));
+  set_clock::current = set_clock::time_point(50s);
+  CHECK(in_about(deadline_at(set_clock::time_point(1h)), 1h - 50s));
+  set_clock::current = set_clock::time_point(1h);
+  CHECK(deadline_at(set_clock::time_point(1h)) == at_once);
+  CHECK(deadline_at(set_clock::time_point::min()) == at_once);
+  CHECK(deadline_at(set_clock::time_point::max()) == never);
+  CHECK(deadline_at(coarse_clock::time_point::max()) == never);
+  CHECK(deadline_at(coarse_clock::time_point::min()) == at_once);
 }
 
 TEST_CASE("deadline: clocks at the ends of their range do not overflow", "[deadline]") {
   auto const far = [](concur::time_point limit) { return limit > steady_clock::now() + hours(24 * 365 * 100); };
   set_clock::current = set_clock::time_point::min();
-  CHECK(wait_on_clock(set_clock::time_point::max() - 1ns, far));
-  CHECK(wait_on_clock(set_clock::time_point(), far));
+  CHECK(far(deadline_at(set_clock::time_point::max() - 1ns)));
+  CHECK(far(deadline_at(set_clock::time_point())));
   coarse_clock::current = coarse_clock::time_point::min();
-  CHECK(wait_on_clock(coarse_clock::time_point(), far));
+  CHECK(far(deadline_at(coarse_clock::time_point())));
   coarse_clock::current = coarse_clock::time_point::max();
-  CHECK(wait_on_clock(coarse_clock::time_point(), [](concur::time_point limit) { return limit == at_once; }));
+  CHECK(deadline_at(coarse_clock::time_point()) == at_once);
+}
+
+TEST_CASE("deadline: a wait keeps its place while a clock of the user's own is asked again", "[deadline]") {
+  // The clock runs slowly, is set back, and jumps ahead; only then is the wait over.
+  set_clock::current = set_clock::time_point(100s);
+  auto const when = set_clock::time_point(100s + 1us);
+  auto limit = concur::limit_at(when);
+  static int asked;
+  asked = 0;
+  limit.ask_again = [](void const*) {
+    switch (++asked) {
+      case 1: set_clock::current += 500ns; break;
+      case 2: set_clock::current = set_clock::time_point(100s - 1us); break;
+      default: set_clock::current = set_clock::time_point(1h);
+    }
+    return deadline_at(set_clock::time_point(100s + 1us));
+  };
+  concur::waiter me;
+  int withdrawn = 0;
+  auto const why = concur::wait_in_list(me, limit, [&] { return ++withdrawn == 1; });
+  CHECK(why == concur::wake_reason::none);
+  CHECK(asked == 3);
+  CHECK(withdrawn == 1);
 }

@@ -47,7 +47,10 @@ TEST_CASE("short_lock: threads exclude each other, spinning, asleep and disturbe
   });
   crowd.add([&] {
     for (int i = 0; i < times;) {
-      if (!lock.try_lock()) continue;
+      if (!lock.try_lock()) {
+        concur::os::yield();
+        continue;
+      }
       ++value;
       ++i;
       lock.unlock();

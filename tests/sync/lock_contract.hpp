@@ -358,7 +358,7 @@ class lock_contract {
   // while the first is still asleep, does not get in between.
   static void who_has_waited_long_is_not_overtaken() {
     using namespace std::chrono;
-    constexpr int turns = 40;
+    constexpr int turns = 20;
     int won_by_patience = 0;
     // A waiting thread that was not given a processor has not waited; then there is another attempt.
     for (int attempt = 0; attempt < 10 && won_by_patience < turns * 3 / 4; ++attempt) {

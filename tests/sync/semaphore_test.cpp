@@ -98,12 +98,12 @@ TEST_CASE("semaphore: one released above its bound throws and changes nothing", 
 }
 
 TEST_CASE("semaphore: released above its bound while parties wait, it throws and nobody goes on", "[semaphore]") {
-  semaphore s(0, 1);
+  semaphore s(0, 2);
   queue_executor here;
   order_log log;
   auto const root = spawn(here, take(s, log, 1));
   here.run_all();
-  CHECK_THROWS_AS(s.release(3), concur::misuse);  // one for the party, two to keep
+  CHECK_THROWS_AS(s.release(3), concur::misuse);  // the one that the party would get counts, as in Python
   CHECK_THROWS_AS(s.release(SIZE_MAX), concur::misuse);
   here.run_all();
   CHECK(log.empty());
@@ -112,6 +112,7 @@ TEST_CASE("semaphore: released above its bound while parties wait, it throws and
   here.run_all();
   CHECK(log == order_log{1});
   CHECK(count_of(s) == 1);
+  CHECK_THROWS_AS(s.release(2), concur::misuse);
 }
 
 TEST_CASE("semaphore: more permits than the bound, or a bound beyond all, cannot be asked for", "[semaphore]") {

@@ -47,9 +47,15 @@ class foreign_context final : public task_context {
   explicit foreign_context(executor& place) noexcept : task_context(&resume, place, never_cancelled()) {}
   static void resume(work& self) noexcept;
 
+  // Never destroyed: coroutines may wait while the program ends.
+  union eternal_scope {
+    constexpr eternal_scope() noexcept : scope(cancellation::sharing::one_thread) {}
+    ~eternal_scope() {}
+    cancellation scope;
+  };
   static cancellation& never_cancelled() noexcept {
-    static constinit cancellation scope{cancellation::sharing::one_thread};
-    return scope;
+    static constinit eternal_scope eternal;
+    return eternal.scope;
   }
 };
 
@@ -163,13 +169,14 @@ class stepping_awaiter : public wait_operation {
   stepping_awaiter() = default;
   ~stepping_awaiter() = default;
 
-  bool stopped_ = false;
-
  private:
   Derived& derived() noexcept { return static_cast<Derived&>(*this); }
 
   std::coroutine_handle<> handle_;
   std::exception_ptr error_;
+
+ protected:
+  bool stopped_ = false;
 };
 
 bool foreign_context::suspend(std::coroutine_handle<> handle, wait_operation& operation, bool in_steps) {

@@ -7,16 +7,37 @@
 //     if (enqueue(me)) why = wait_in_list(me, limit, [&] { return withdraw(me); });
 #pragma once
 
+#include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/waiter.hpp>
 
+#include <chrono>
+#include <type_traits>
+
 namespace concur::inline CONCUR_ABI {
 
-/// How long a blocking verb may wait. The stop token, if any, must outlive the call.
+/// How long a blocking verb may wait. What it points at must outlive the call.
 struct wait_limit {
   time_point deadline = os::never;
   os::stop_token const* stop = nullptr;
+  // For a clock of the user's own: says, when the deadline has passed, what is left; `at_once` ends the wait.
+  time_point (*ask_again)(void const* when) = nullptr;
+  void const* when = nullptr;
 };
+
+/// Until `when`, on any clock. A jump forwards of a clock of the user's own is noticed only when the time measured
+/// before has passed.
+template <class Clock, class Duration>
+wait_limit limit_at(std::chrono::time_point<Clock, Duration> const& when) {
+  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+    return {.deadline = deadline_at(when)};
+  } else {
+    using point = std::chrono::time_point<Clock, Duration>;
+    return {.deadline = deadline_at(when),
+            .ask_again = [](void const* same) { return deadline_at(*static_cast<point const*>(same)); },
+            .when = &when};
+  }
+}
 
 /// Waits until `me`, which stands in a list, is woken or its limit is reached; `withdraw()` takes it out of the list
 /// and says whether it was still there. Returns why: `none` for the deadline, `stopped` for the token. With these two
@@ -25,9 +46,14 @@ struct wait_limit {
 template <class Withdraw>
 wake_reason wait_in_list(waiter& me, wait_limit const& limit, Withdraw withdraw, spin_effort effort = {}) {
   auto const park = [&] {
-    auto const why = me.park(limit.deadline, limit.deadline == at_once ? spin_effort{0, 0} : effort);
-    if (why != wake_reason::none || withdraw()) return why;
-    return me.finish();  // somebody else took it out and is about to wake it
+    // It keeps its place in the list while a clock of the user's own is asked again.
+    for (auto deadline = limit.deadline;;) {
+      auto const why = me.park(deadline, deadline == at_once ? spin_effort{0, 0} : effort);
+      if (why != wake_reason::none) return why;
+      if (limit.ask_again != nullptr) deadline = limit.ask_again(limit.when);
+      if (limit.ask_again == nullptr || deadline == at_once) break;
+    }
+    return withdraw() ? wake_reason::none : me.finish();  // not there: somebody is about to wake it
   };
   if (limit.stop == nullptr) return park();
   auto const stop = [&] {

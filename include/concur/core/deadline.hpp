@@ -67,23 +67,20 @@ time_point deadline_after(std::chrono::duration<Rep, Period> const& length) noex
   return time_point(saturating_add(os::clock::now().time_since_epoch(), nanoseconds));
 }
 
-/// Calls `wait(limit)`, a bool that says whether what was waited for has happened, with `when` as its limit. A point
-/// on a clock of the user's own is measured again whenever the wait has ended, since such a clock may be set or run
-/// at another speed; a jump forwards during the wait is noticed only when the limit measured before has passed.
-template <class Clock, class Duration, class Wait>
-bool wait_on_clock(std::chrono::time_point<Clock, Duration> const& when, Wait wait) {
+/// The moment at which a point on any clock comes, as far as can be said now: a clock of the user's own may be set or
+/// run at another speed, so it has to be asked again then. `at_once` when it has come, `os::never` for the clock's
+/// max().
+template <class Clock, class Duration>
+time_point deadline_at(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
+  auto const target = saturated(when.time_since_epoch());
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-    return wait(time_point(saturated(when.time_since_epoch())));
+    return time_point(target);
   } else {
-    auto const target = saturated(when.time_since_epoch());
-    if (target == target.max()) return wait(os::never);
-    for (;;) {
-      auto const now = saturated(Clock::now().time_since_epoch());
-      if (target <= now) return wait(at_once);
-      // -min() does not exist; one nanosecond more or less beside 292 years is nothing.
-      auto const minus_now = now == now.min() ? now.max() : -now;
-      if (wait(deadline_after(saturating_add(target, minus_now)))) return true;
-    }
+    if (target == target.max()) return os::never;
+    auto const now = saturated(Clock::now().time_since_epoch());
+    if (target <= now) return at_once;
+    // -min() does not exist; one nanosecond more or less beside 292 years is nothing.
+    return deadline_after(saturating_add(target, now == now.min() ? now.max() : -now));
   }
 }
 

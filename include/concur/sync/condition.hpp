@@ -63,7 +63,7 @@ class condition {
   }
   template <class Lock, class Clock, class Duration>
   [[nodiscard]] bool wait_until(Lock& lock, std::chrono::time_point<Clock, Duration> const& limit) {
-    return wait_on_clock(limit, [&](time_point deadline) { return wait_notified(lock, {.deadline = deadline}); });
+    return wait_notified(lock, limit_at(limit));
   }
 
   /// Waits until `ready()` is true, but only so long, or until then; returns what it said last.
@@ -73,7 +73,7 @@ class condition {
   }
   template <class Lock, class Clock, class Duration, class Predicate>
   [[nodiscard]] bool wait_until(Lock& lock, std::chrono::time_point<Clock, Duration> const& limit, Predicate ready) {
-    return wait_on_clock(limit, [&](time_point deadline) { return wait_ready(lock, {.deadline = deadline}, ready); });
+    return wait_ready(lock, limit_at(limit), ready);
   }
 
   /// Waits for a notify, or until `ready()` is true, or until a stop is requested. Returns whether there was a notify,
@@ -207,7 +207,13 @@ bool condition::wait_notified(Lock& lock, wait_limit const& limit) {
   require_held(lock);
   waiter me;
   word_.enqueue(me, anybody);
-  lock.unlock();
+  try {
+    lock.unlock();
+  } catch (...) {
+    // A lock that is not held may say so: std::unique_lock does.
+    if (!word_.withdraw(me) && me.finish() == wake_reason::granted) notify_one();
+    throw;
+  }
   auto const why = wait_in_list(me, limit, [&] { return word_.withdraw(me); });
   lock.lock();
   return why == wake_reason::granted;

@@ -54,7 +54,7 @@ class event {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(std::chrono::time_point<Clock, Duration> const& limit) {
-    return is_set() || wait_on_clock(limit, [this](time_point deadline) { return wait_slow({.deadline = deadline}); });
+    return is_set() || wait_slow(limit_at(limit));
   }
 
   /// Waits until the flag is set or a stop is requested; returns whether it was set.

@@ -56,8 +56,7 @@ class event_count {
   }
   template <class Clock, class Duration, class Ready>
   [[nodiscard]] bool wait_until(std::chrono::time_point<Clock, Duration> const& limit, Ready ready) {
-    return ready() ||
-           wait_on_clock(limit, [&](time_point deadline) { return wait_slow(ready, {.deadline = deadline}); });
+    return ready() || wait_slow(ready, limit_at(limit));
   }
 
   /// Waits until `ready()` is true or a stop is requested; returns what `ready()` said last.

@@ -64,8 +64,7 @@ class mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> const& limit) {
-    return try_lock() ||
-           wait_on_clock(limit, [this](time_point deadline) { return lock_within({.deadline = deadline}); });
+    return try_lock() || lock_within(limit_at(limit));
   }
 
   /// Waits for the lock until a stop is requested. Returns whether it was locked; a free lock is taken in any case.
@@ -172,8 +171,8 @@ inline bool mutex::spin() noexcept {
 }
 
 [[gnu::noinline]] inline bool mutex::lock_slow(wait_limit const& limit) {
-  owner_.require_not_mine("lock() of a mutex by the party that holds it already; it would wait for ever");
   if (limit.deadline == at_once) return take_queued();
+  owner_.require_not_mine("lock() of a mutex by the party that holds it already; it would wait for itself");
   if (spin()) return true;
   waiter me;
   me.set_since(os::clock::now());

@@ -56,8 +56,7 @@ class semaphore {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_acquire_until(std::chrono::time_point<Clock, Duration> const& limit) {
-    return try_acquire() ||
-           wait_on_clock(limit, [this](time_point deadline) { return acquire_slow({.deadline = deadline}); });
+    return try_acquire() || acquire_slow(limit_at(limit));
   }
 
   /// Waits for a permit until a stop is requested. Returns whether it was taken; one that is there is taken in any
@@ -67,7 +66,8 @@ class semaphore {
   /// `co_await s.async_acquire();` waits without blocking the thread. Throws `cancelled`, and then has no permit.
   [[nodiscard]] awaitable<void> auto async_acquire() noexcept;
 
-  /// Gives `count` permits. Throws misuse, and gives none, when there would be more than the bound. O(parties woken).
+  /// Gives `count` permits, to waiting parties first. Throws misuse, and gives none, when these and the permits that
+  /// are there are more than the bound. O(parties woken).
   void release(std::size_t count = 1);
 
   /// The permits that could be taken when it was called. For statistics and tests: it may be wrong when it returns.
@@ -174,12 +174,12 @@ inline void semaphore::release(std::size_t count) {
 [[gnu::noinline]] inline void semaphore::release_slow(std::size_t count) {
   bits_type const bits = word_.lock_list();
   auto list = word_type::list_in(bits);
-  std::size_t const handed_over = list.count_up_to(count);
-  std::size_t const kept = count - handed_over;
-  if (kept > bound_ - count_in(bits)) {
+  if (count > bound_ - count_in(bits)) {
     word_.unlock_list(bits);
     throw misuse(above_bound);
   }
+  std::size_t const handed_over = list.count_up_to(count);
+  std::size_t const kept = count - handed_over;
   auto served = list.split(handed_over);
   word_.unlock_list(list.empty() ? (bits_type{count_in(bits)} + kept) << count_shift : word_type::with_list(list, 0));
   served.wake_all(wake_reason::granted);
