@@ -153,12 +153,14 @@ inline bool mutex::take_queued() noexcept {
   return false;
 }
 
-// Short spinning with growing pauses: between two running threads it is three times as fast as looking all the time.
+// Spins with growing pauses. Each look takes the line from the holder, so the first comes only after some 0.2 µs: looking
+// sooner costs half of the throughput of two threads that do nothing else, and gains nothing where they do.
 inline bool mutex::spin() noexcept {
+  constexpr int shortest_pause = 8;
   constexpr int longest_pause = 64;
   constexpr int yields = 8;
   if (os::may_spin()) {
-    for (int length = 1; length <= os::spin_rounds(longest_pause); length *= 2) {
+    for (int length = shortest_pause; length <= os::spin_rounds(longest_pause); length *= 2) {
       for (int i = 0; i < length; ++i) os::spin_pause();
       if (take_queued()) return true;
     }
