@@ -77,7 +77,6 @@ TEST_CASE("speed: executions per second") {
     auto const r = testing::explore(scenario, bounds);
     INFO(r);
     CHECK(r.passed);
-    CHECK(static_cast<double>(r.executions) / r.seconds > 500);
     explored::report("speed", name, "exhaustive", r);
     bounds.strategy = testing::search::random;
     explored::report("speed", name, "random", testing::explore(scenario, bounds));
