@@ -2,6 +2,7 @@
 #include <concur/core/frame_recycler.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/forked.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -249,11 +250,9 @@ TEST_CASE("a child forked while other threads allocate can allocate", "[frame_re
     if (child == 0) {
       ::alarm(20);
       for (int n = 0; n < 1000; ++n) static_cast<void>(frames::allocate(48));
-      ::_exit(0);
+      support::end_child(true);
     }
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    failures += status != 0;
+    failures += support::child_was_right(child) ? 0 : 1;
   }
   stop = true;
   busy.join();
@@ -278,12 +277,11 @@ TEST_CASE("a fork waits until nobody is in the middle of the depot", "[frame_rec
   if (child == 0) {
     ::alarm(5);
     inside::process_lock::guard const guard(inside::frame_depot_lock);
-    ::_exit(0);
+    support::end_child(true);
   }
-  int status = -1;
-  ::waitpid(child, &status, 0);
+  bool const right = support::child_was_right(child);
   holder.join();
-  CHECK(status == 0);
+  CHECK(right);
 }
 
 TEST_CASE("without memory bad_alloc is thrown, and nothing is broken by it", "[frame_recycler]") {

@@ -2,6 +2,7 @@
 #include <concur/core/registry.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/forked.hpp"
 
 #include <atomic>
 #include <memory>
@@ -122,11 +123,9 @@ TEST_CASE("a forked child finds the lock free and only what survived", "[registr
       bool right = concur::dump_registry() == "thread mine\n";
       entry const fresh("fresh");
       right = right && concur::dump_registry() == "thread mine\nthread fresh\n";
-      ::_exit(right ? 0 : 1);
+      support::end_child(right);
     }
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    failures += status != 0;
+    failures += support::child_was_right(child) ? 0 : 1;
   }
   stop = true;
   busy.join();

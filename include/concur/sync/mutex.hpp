@@ -153,8 +153,8 @@ inline bool mutex::take_queued() noexcept {
   return false;
 }
 
-// Spins with growing pauses. Each look takes the line from the holder, so the first comes only after some 0.2 µs: looking
-// sooner costs half of the throughput of two threads that do nothing else, and gains nothing where they do.
+// Spins with growing pauses. Each look takes the line from the holder, so the first comes only after some 0.2 µs:
+// looking sooner costs half of the throughput of two threads that do nothing else, and gains nothing where they do.
 inline bool mutex::spin() noexcept {
   constexpr int shortest_pause = 8;
   constexpr int longest_pause = 64;
