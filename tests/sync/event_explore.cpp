@@ -143,6 +143,31 @@ twice const told_again("event", "a set of a set event beside a clear", [](scenar
   s.finally([&] { s.check(st.seen.get() == 1 || st.told.is_set(), "a set was lost"); });
 });
 
+// The same while a third party gives up: what unlocks the list must not come between the set and the clear.
+explored::registration const told_beside(
+    "event", "a set of a set event beside a party that gives up",
+    [](scenario& s) {
+      struct shared {
+        concur::event told;
+        concur::os::atomic<int> value{0};
+        counted seen;
+      };
+      auto& st = s.make<shared>();
+      s.thread("timed", [&st] { (void)st.told.wait_for(1ms); });
+      s.thread("teller", [&st] {
+        st.told.set();
+        st.value.store(1, std::memory_order_relaxed);
+        st.told.set();
+      });
+      s.thread("clearer", [&st] {
+        st.told.wait();
+        st.told.clear();
+        st.seen.add(st.value.load(std::memory_order_relaxed));
+      });
+      s.finally([&] { s.check(st.seen.get() == 1 || st.told.is_set(), "a set was lost"); });
+    },
+    {.preemptions = 2, .timeouts = 1, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 1});
+
 // The party that gives up locks the list for a moment, set or not.
 twice const cleared_beside("event", "clear beside a party that gives up", [](scenario& s) {
   auto& st = s.make<state>();

@@ -95,11 +95,17 @@ class [[nodiscard]] event::async_wait_operation final : public waiting_awaiter<a
 inline awaitable<void> auto event::async_wait() noexcept { return async_wait_operation(*this); }
 
 inline void event::set() noexcept {
+  brief_wait holder_of_list;
   bits_type bits = 0;
   while (!word_.lock_list_if(bits, [](bits_type now) { return (now & set_flag) == 0; })) {
     // It is set. Written once more all the same: a party that clears it, and looks then, must see what was done before
-    // this call, or find the event set. release, and the last access.
-    if (word_.bits().compare_exchange_strong(bits, bits, std::memory_order_release, std::memory_order_relaxed)) return;
+    // this call, or find the event set. release, and the last access. Not over a locked list: the store that unlocks it
+    // would come between this write and the one that clears.
+    if ((bits & wait_word::list_lock) != 0) {
+      holder_of_list.pause();
+    } else if (word_.bits().compare_exchange_strong(bits, bits, std::memory_order_release, std::memory_order_relaxed)) {
+      return;
+    }
   }
   auto released = wait_word::list_in(bits).split(SIZE_MAX);
   word_.unlock_list(set_flag);  // the event may be gone now
