@@ -25,6 +25,7 @@
 #include <concur/core/lock_owner.hpp>
 #include <concur/core/move_only_function.hpp>
 #include <concur/core/os.hpp>
+#include <concur/core/process_lock.hpp>
 #include <concur/core/registry.hpp>
 #include <concur/core/short_lock.hpp>
 #include <concur/core/spin.hpp>

@@ -25,7 +25,7 @@ class entry final : public concur::registry_entry {
   }
   ~entry() { remove(); }
   void describe(std::string& out) const override { out += name_; }
-  bool survives_fork() const noexcept override { return survives_; }
+  bool survive_fork() noexcept override { return survives_; }
   using registry_entry::insert;
   using registry_entry::remove;
 

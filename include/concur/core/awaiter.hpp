@@ -64,7 +64,9 @@ class foreign_context final : public task_context {
 /// that come out of a function by reference, and an intrusive node must not be.
 ///
 /// Every await looks at its scope first and then tries; so a cancelled task neither waits nor takes anything.
-template <class Derived>
+///
+/// A primitive whose list needs to know more of a party than its waiter says keeps it in a `Waiter` of its own.
+template <class Derived, class Waiter = waiter>
 class waiting_awaiter : public wait_operation {
  public:
   waiting_awaiter(waiting_awaiter const&) = delete;
@@ -101,7 +103,7 @@ class waiting_awaiter : public wait_operation {
       throw cancelled();
   }
 
-  waiter waiter_;
+  Waiter waiter_;
 
  private:
   Derived& derived() noexcept { return static_cast<Derived&>(*this); }

@@ -12,7 +12,7 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
-#include <concur/core/detail/process_lock.hpp>
+#include <concur/core/process_lock.hpp>
 
 #include <string>
 
@@ -41,9 +41,9 @@ class registry_entry {
   /// anything, and not insert, remove or fork. May throw, as appending does.
   virtual void describe(std::string& out) const = 0;
 
-  /// Whether the entry stays in the list in a forked child, where it is asked on the only thread there is: true for
-  /// the entry of that thread.
-  virtual bool survives_fork() const noexcept { return false; }
+  /// Called in a forked child, on the only thread there is, under the registry's lock: brings the entry up to date and
+  /// says whether it stays in the list, which is true for the entry of that thread.
+  virtual bool survive_fork() noexcept { return false; }
 
  protected:
   constexpr explicit registry_entry(registry_kind kind) noexcept : kind_(kind) {}
@@ -157,7 +157,7 @@ inline void registry::unlink(registry_entry& entry) noexcept {
 inline void registry::forget_the_dead() noexcept {
   for (registry_entry* each = living_things.first_; each != nullptr;) {
     registry_entry* const next = each->next_;
-    if (!each->survives_fork()) living_things.unlink(*each);
+    if (!each->survive_fork()) living_things.unlink(*each);
     each = next;
   }
 }

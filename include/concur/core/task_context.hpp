@@ -23,6 +23,8 @@
 
 namespace concur::inline CONCUR_ABI {
 
+class party;
+
 /// Used by its own task only, except `cancelled` of the scope and the work item, which the executor owns while it is
 /// queued. Must not be destroyed while it waits or is queued.
 class task_context : public work, public cancellable {
@@ -77,8 +79,15 @@ class task_context : public work, public cancellable {
   std::exception_ptr error_;
 };
 
+/// Who runs on a thread. One slot for both, since a lock that wants to know its owner asks for both.
+struct running_parties {
+  task_context* task = nullptr;
+  party* fiber = nullptr;
+};
+inline running_parties& this_threads_parties() noexcept { return os::thread_slot<running_parties, running_parties>(); }
+
 /// The task that runs on this thread, or null. Any thread.
-inline task_context* current_task() noexcept;
+inline task_context* current_task() noexcept { return this_threads_parties().task; }
 
 /// Makes a task the current one for its lifetime.
 class current_task_scope {
@@ -88,13 +97,11 @@ class current_task_scope {
   current_task_scope(current_task_scope const&) = delete;
   current_task_scope& operator=(current_task_scope const&) = delete;
 
-  static task_context*& slot() noexcept { return os::thread_slot<current_task_scope, task_context*>(); }
+  static task_context*& slot() noexcept { return this_threads_parties().task; }
 
  private:
   task_context* outer_;
 };
-
-inline task_context* current_task() noexcept { return current_task_scope::slot(); }
 
 inline bool task_context::stack_left(void const* frame_address) noexcept {
   if (static_cast<char const*>(frame_address) > stack_limit_) [[likely]]

@@ -28,6 +28,7 @@ enum class wake_reason : std::uint32_t {
   retry = 2,    ///< look again; who leaves instead of looking passes the hint on
   granted = 3,  ///< what was waited for has been handed over
   stopped = 4,  ///< cancelled, or a stop was requested
+  failed = 5,   ///< what was waited for will not come: the barrier is broken, the queue is closed
 };
 
 /// A party that is neither thread nor task.
@@ -47,13 +48,14 @@ class party {
 
 /// The fiber that runs on this thread, or null: blocking verbs suspend it instead of the thread. Schedulers of fibers
 /// write it.
-inline party*& running_fiber() noexcept { return os::thread_slot<party, party*>(); }
+inline party*& running_fiber() noexcept { return this_threads_parties().fiber; }
 
 /// Who owns a lock that is taken now: the task, else the fiber, else the thread. Compared, never dereferenced.
 inline void const* current_party() noexcept {
-  if (auto const* const task = current_task()) return task;
-  if (auto const* const fiber = running_fiber()) return fiber;
-  return &os::thread_slot<waiter, char>();
+  auto const& here = this_threads_parties();
+  if (here.task != nullptr) return here.task;
+  if (here.fiber != nullptr) return here.fiber;
+  return &here;
 }
 
 /// 32 bytes, on the stack of a waiting thread or in the frame of a waiting coroutine; nobody allocates to wait. May be

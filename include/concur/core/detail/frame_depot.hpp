@@ -7,7 +7,7 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
-#include <concur/core/detail/process_lock.hpp>
+#include <concur/core/process_lock.hpp>
 #include <concur/core/os.hpp>
 
 #include <cstddef>
