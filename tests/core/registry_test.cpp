@@ -41,6 +41,14 @@ class failing_entry final : public concur::registry_entry {
   void describe(std::string&) const override { throw std::runtime_error("no description"); }
 };
 
+// All that is listed but the main thread, which is there as soon as anybody in this program has used threads.
+std::string listed() {
+  auto text = concur::dump_registry();
+  if (auto const main = text.find("thread \"main\""); main != text.npos)
+    text.erase(main, text.find('\n', main) + 1 - main);
+  return text;
+}
+
 // Listed before main and until after it.
 entry static_entry("static", concur::registry_kind::other);
 bool const listed_before_main = concur::dump_registry().find("object static\n") != std::string::npos;
@@ -54,9 +62,9 @@ TEST_CASE("what lives is listed with its kind, in order of insertion", "[registr
   {
     entry const pool("4 workers", concur::registry_kind::thread_pool);
     entry const thread("\"spider\"\nwaits\nlong");
-    CHECK(concur::dump_registry() == "object static\nthread pool 4 workers\nthread \"spider\"\n  waits\n  long\n");
+    CHECK(listed() == "object static\nthread pool 4 workers\nthread \"spider\"\n  waits\n  long\n");
   }
-  CHECK(concur::dump_registry() == "object static\n");
+  CHECK(listed() == "object static\n");
 }
 
 TEST_CASE("inserting or removing twice does no harm", "[registry]") {
@@ -64,9 +72,9 @@ TEST_CASE("inserting or removing twice does no harm", "[registry]") {
   first.insert();
   first.remove();
   first.remove();
-  CHECK(concur::dump_registry() == "object static\nthread second\n");
+  CHECK(listed() == "object static\nthread second\n");
   first.insert();
-  CHECK(concur::dump_registry() == "object static\nthread second\nthread first\n");
+  CHECK(listed() == "object static\nthread second\nthread first\n");
 }
 
 TEST_CASE("a description that throws reaches the caller and leaves the list usable", "[registry]") {
@@ -75,14 +83,15 @@ TEST_CASE("a description that throws reaches the caller and leaves the list usab
     CHECK_THROWS_AS(concur::dump_registry(), std::runtime_error);
     entry const other("other");
   }
-  CHECK(concur::dump_registry() == "object static\n");
+  CHECK(listed() == "object static\n");
 }
 
 TEST_CASE("entries can be visited by kind", "[registry]") {
   entry const a("a"), b("b", concur::registry_kind::event_loop), c("c");
   int threads = 0;
-  concur::registry::for_each(
-      [&threads](concur::registry_entry const& each) { threads += each.kind() == concur::registry_kind::thread; });
+  concur::registry::for_each([&threads](concur::registry_entry const& each) {
+    threads += each.kind() == concur::registry_kind::thread && each.as_thread() == nullptr;
+  });
   CHECK(threads == 2);
 }
 
@@ -98,11 +107,11 @@ TEST_CASE("threads come and go while another one reports", "[registry]") {
     });
   }
   for (int round = 0; round < 2000; ++round) {
-    if (concur::dump_registry().find("object static\n") != 0) FAIL("the first entry is missing");
+    if (listed().find("object static\n") != 0) FAIL("the first entry is missing");
   }
   stop = true;
   for (auto& thread : threads) thread.join();
-  CHECK(concur::dump_registry() == "object static\n");
+  CHECK(listed() == "object static\n");
 }
 
 TEST_CASE("a forked child finds the lock free and only what survived", "[registry]") {
@@ -119,9 +128,9 @@ TEST_CASE("a forked child finds the lock free and only what survived", "[registr
     pid_t const child = ::fork();
     if (child == 0) {
       ::alarm(20);
-      bool right = concur::dump_registry() == "thread mine\n";
+      bool right = listed() == "thread mine\n";
       entry const fresh("fresh");
-      right = right && concur::dump_registry() == "thread mine\nthread fresh\n";
+      right = right && listed() == "thread mine\nthread fresh\n";
       support::end_child(right);
     }
     failures += support::child_was_right(child) ? 0 : 1;

@@ -64,4 +64,14 @@ wake_reason wait_in_list(waiter& me, wait_limit const& limit, Withdraw withdraw,
   return park();
 }
 
+/// Waits for the limit alone. Returns whether no stop came before it.
+inline bool sleep_within(wait_limit const& limit) {
+  if (limit.deadline == at_once && limit.ask_again == nullptr) return true;
+  waiter me;  // in no list: nobody wakes it but a stop
+  os::atomic<bool> decided{false};
+  // relaxed: the first to ask has decided, and hands nothing over.
+  auto const withdraw = [&decided] { return !decided.exchange(true, std::memory_order_relaxed); };
+  return wait_in_list(me, limit, withdraw, {0, 0}) == wake_reason::none;
+}
+
 }  // namespace concur::inline CONCUR_ABI

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The seam: the only file that names std::atomic, the futex, the clock, thread-local storage, the spin hint, plain
-// shared fields and stop tokens. All else in the library takes them from here, so that the explorer can stand in
+// The seam: the only file that names std::atomic, the futex, the clock, threads, thread-local storage, the spin hint,
+// plain shared fields and stop tokens. All else in the library takes them from here, so that the explorer can stand in
 // for the machine when CONCUR_EXPLORE is set. A release build pays nothing: these are the standard's own types.
 //
 //     os::atomic<int> word{0};
@@ -23,6 +23,7 @@
 #include <ctime>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -63,23 +64,36 @@ constexpr bool watches_memory = false;
 template <class T>
 using machine_atomic = std::atomic<T>;
 
+/// A call to be made when a thread ends: `run(self)`. The object belongs to whoever registers it, until it runs.
+struct thread_end_call {
+  void (*run)(thread_end_call& self) noexcept = nullptr;
+  thread_end_call* next = nullptr;  // the list's own
+};
+
 #if CONCUR_EXPLORE
 
 using testing::engine::atomic;
+using testing::engine::at_thread_end;
 using testing::engine::clock;
+using testing::engine::detach_thread;
 using testing::engine::drop_wake;
 using testing::engine::futex_wait;
 using testing::engine::futex_wake;
 using testing::engine::heavy_barrier;
+using testing::engine::join_thread;
 using testing::engine::light_barrier;
 using testing::engine::may_spin;
+using testing::engine::name_this_thread;
+using testing::engine::native_thread;
 using testing::engine::plain;
 using testing::engine::site;
 using testing::engine::spin_pause;
 using testing::engine::spin_rounds;
+using testing::engine::start_thread;
 using testing::engine::stop_callback;
 using testing::engine::stop_source;
 using testing::engine::stop_token;
+using testing::engine::this_thread_id;
 using testing::engine::thread_slot;
 using testing::engine::yield;
 
@@ -170,6 +184,77 @@ template <class Tag, class T>
   static constinit thread_local T slot{};
   return slot;
 }
+
+using native_thread = pthread_t;
+
+/// Starts a thread that calls `Main(argument)`. Null attributes: the defaults. Returns 0 or an error number.
+template <void (*Main)(void*)>
+int start_thread(native_thread& started, pthread_attr_t const* attributes, void* argument) noexcept {
+  auto const call = [](void* passed) -> void* {
+    Main(passed);
+    return nullptr;
+  };
+  return pthread_create(&started, attributes, call, argument);
+}
+
+/// Waits until the thread has ended, everything that runs at its end included. Of these two one may be called, once.
+inline void join_thread(native_thread which) noexcept { pthread_join(which, nullptr); }
+inline void detach_thread(native_thread which) noexcept { pthread_detach(which); }
+
+/// The kernel's number for the calling thread.
+inline int this_thread_id() noexcept { return static_cast<int>(syscall(SYS_gettid)); }
+
+/// What the kernel shows for the calling thread: at most 15 bytes, which the caller has seen to.
+inline void name_this_thread(char const* name) noexcept { pthread_setname_np(pthread_self(), name); }
+
+/// The calls to be made at the end of a thread, last registered first, after its thread_local objects are gone.
+class thread_end_calls {
+ public:
+  static bool add(thread_end_call& call) noexcept {
+    auto& mine = thread_slot<thread_end_calls, list>();
+    if (mine.first == nullptr && !mine.running && !ask_for_round(mine.ending ? second_round : first_round))
+      return false;
+    call.next = mine.first;
+    mine.first = &call;
+    return true;
+  }
+
+ private:
+  struct list {
+    thread_end_call* first = nullptr;
+    bool ending = false;   // the first round has come
+    bool running = false;  // the calls are being made: those that are added now are made too
+  };
+
+  // Destructors of pthread keys run in rounds, after those of thread_local objects. The first round is left to others,
+  // whose destructors may still use what goes here; the last one belongs to the sanitizers, so none is asked for in
+  // vain.
+  static constexpr char first_round = 1;
+  static constexpr char second_round = 2;
+
+  static bool ask_for_round(char const& round) noexcept {
+    static pthread_key_t key;
+    static bool const made = pthread_key_create(&key, &run) == 0;
+    return made && pthread_setspecific(key, &round) == 0;
+  }
+  static void run(void* round) noexcept {
+    auto& mine = thread_slot<thread_end_calls, list>();
+    mine.ending = true;
+    if (round == &first_round && ask_for_round(second_round)) return;
+    mine.running = true;
+    while (mine.first != nullptr) {
+      thread_end_call& call = *mine.first;
+      mine.first = call.next;
+      call.run(call);
+    }
+    mine.running = false;
+  }
+};
+
+/// Registers a call for the end of the calling thread: after its function has returned and its thread_local objects
+/// are gone, before a join returns; last registered first. The end of the process is not the end of a thread. Returns
+/// false when there is no memory for it.
+inline bool at_thread_end(thread_end_call& call) noexcept { return thread_end_calls::add(call); }
 
 /// True where the explorer's mutation run drops the wake at this place.
 constexpr bool drop_wake(site) noexcept { return false; }

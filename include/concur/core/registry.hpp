@@ -12,6 +12,7 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
+#include <concur/core/os.hpp>
 #include <concur/core/process_lock.hpp>
 
 #include <string>
@@ -25,6 +26,8 @@ enum class registry_kind : unsigned char { thread, thread_pool, event_loop, proc
 
 /// What a report says of a kind, such as "thread pool".
 constexpr char const* name_of(registry_kind kind) noexcept;
+
+class thread_entry;
 
 /// Something that is listed while it lives. Not copyable: the list points at it. insert() and remove() may be called
 /// from any thread, before main and after static objects are destroyed; O(1), no allocation, under a lock of the
@@ -40,6 +43,9 @@ class registry_entry {
   /// run at any time between insert() and remove(), on any thread, under the registry's lock: it must not wait for
   /// anything, and not insert, remove or fork. May throw, as appending does.
   virtual void describe(std::string& out) const = 0;
+
+  /// What it is if it is a thread with a name and a number, for lists of threads; null otherwise.
+  virtual thread_entry const* as_thread() const noexcept { return nullptr; }
 
   /// Called in a forked child, on the only thread there is, under the registry's lock: brings the entry up to date and
   /// says whether it stays in the list, which is true for the entry of that thread.
@@ -90,6 +96,11 @@ class registry {
 
 inline constinit process_lock registry_lock;
 inline constinit registry living_things;
+
+/// How many forks lie between this process and the first of its line that had a registry: what was made under another
+/// number belongs to threads and objects of a parent.
+// Written in a forked child while it has one thread. relaxed: whoever reads it came after that.
+inline constinit os::machine_atomic<unsigned> forks{0};
 
 }  // namespace process_wide
 }  // namespace concur
@@ -155,6 +166,7 @@ inline void registry::unlink(registry_entry& entry) noexcept {
 
 // In the child the memory of the other threads' entries is still there, but nothing keeps it: out with them now.
 inline void registry::forget_the_dead() noexcept {
+  forks.fetch_add(1, std::memory_order_relaxed);
   for (registry_entry* each = living_things.first_; each != nullptr;) {
     registry_entry* const next = each->next_;
     if (!each->survive_fork()) living_things.unlink(*each);

@@ -36,6 +36,10 @@ class wait_list {
   /// How many wait, but at most `count`. O(result).
   std::size_t count_up_to(std::size_t count) const noexcept;
 
+  /// How many at the front `wanted(waiter)` accepts, one after the other. O(result).
+  template <class Wanted>
+  std::size_t count_while(Wanted wanted) const noexcept;
+
   /// Takes up to `count` out of the front and returns them as a list. O(taken).
   wait_list split(std::size_t count) noexcept;
 
@@ -156,6 +160,13 @@ inline waiter& wait_list::pop_front() noexcept {
 inline std::size_t wait_list::count_up_to(std::size_t count) const noexcept {
   std::size_t found = 0;
   for (waiter const* each = head_; each != nullptr && found != count; each = each->next_.get()) ++found;
+  return found;
+}
+
+template <class Wanted>
+std::size_t wait_list::count_while(Wanted wanted) const noexcept {
+  std::size_t found = 0;
+  for (waiter const* each = head_; each != nullptr && wanted(*each); each = each->next_.get()) ++found;
   return found;
 }
 

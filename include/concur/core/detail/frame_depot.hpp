@@ -7,8 +7,8 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
-#include <concur/core/process_lock.hpp>
 #include <concur/core/os.hpp>
+#include <concur/core/process_lock.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -88,6 +88,33 @@ template <class Tag, class T>
   return *std::launder(object);
 }
 
+using native_thread = int;
+
+/// Threads that the code under test starts. There are no attributes, and 11 (EAGAIN) is the answer outside an
+/// execution.
+template <void (*Main)(void*)>
+int start_thread(native_thread& started, void const*, void* argument) {
+  machine* const m = running();
+  if (m == nullptr) return 11;
+  started = m->start({Main, argument}, "thread");
+  return 0;
+}
+inline void detach_thread(native_thread) noexcept {}
+inline int this_thread_id() noexcept {
+  machine* const m = running();
+  return m == nullptr ? 0 : m->thread;
+}
+inline void name_this_thread(char const*) noexcept {}
+
+/// A call for the end of an explored thread; false outside an execution.
+template <class Call>
+bool at_thread_end(Call& call) {
+  machine* const m = running();
+  if (m == nullptr) return false;
+  m->at_thread_exit({[](void* p) { static_cast<Call*>(p)->run(*static_cast<Call*>(p)); }, &call});
+  return true;
+}
+
 /// Starts an explored thread; for use inside an execution. The callable must live until the thread has ended.
 template <class F>
 int start_thread(F& f, char const* name = "thread") {
