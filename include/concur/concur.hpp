@@ -3,7 +3,7 @@
 // Everything that needs no other library. A folder is a layer, and includes only itself and the layers of its row:
 //
 //     core     errors, executors, waiters, cancellation, timers        -
-//     sync     mutex, semaphore, event, condition                      core
+//     sync     locks, semaphore, event, condition, latch, barrier      core
 //
 //     concur::mutex m;
 //     std::scoped_lock guard(m);
@@ -35,8 +35,14 @@
 #include <concur/core/wait_list.hpp>
 #include <concur/core/waiter.hpp>
 
+#include <concur/sync/barrier.hpp>
 #include <concur/sync/condition.hpp>
 #include <concur/sync/event.hpp>
 #include <concur/sync/event_count.hpp>
+#include <concur/sync/guarded.hpp>
+#include <concur/sync/latch.hpp>
 #include <concur/sync/mutex.hpp>
+#include <concur/sync/recursive_mutex.hpp>
 #include <concur/sync/semaphore.hpp>
+#include <concur/sync/shared_mutex.hpp>
+

@@ -88,6 +88,7 @@ class mutex {
  private:
   using bits_type = wait_word::bits_type;
   friend class condition;
+  friend class recursive_mutex;
 
   // The word: the list of waiters, its lock, and
   static constexpr bits_type locked = wait_word::first_flag;  // somebody holds the mutex
