@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 int main() {
@@ -39,7 +38,7 @@ int main() {
   };
 
   {
-    std::vector<std::jthread> crew;
+    std::vector<concur::thread> crew;
     for (int i = 0; i < threads; ++i) crew.emplace_back(work);
     start.set();
   }  // all have ended here

@@ -4,6 +4,7 @@
 //
 //     core     errors, executors, waiters, cancellation, timers        -
 //     sync     locks, semaphore, event, condition, latch, barrier      core
+//     thread   thread, timer, thread_specific                          core sync
 //
 //     concur::mutex m;
 //     std::scoped_lock guard(m);
@@ -46,3 +47,10 @@
 #include <concur/sync/semaphore.hpp>
 #include <concur/sync/shared_mutex.hpp>
 
+#include <concur/thread/cpu_count.hpp>
+#include <concur/thread/this_thread.hpp>
+#include <concur/thread/thread.hpp>
+#include <concur/thread/thread_info.hpp>
+#include <concur/thread/thread_options.hpp>
+#include <concur/thread/thread_specific.hpp>
+#include <concur/thread/timer.hpp>

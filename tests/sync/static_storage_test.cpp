@@ -4,11 +4,19 @@
 // checks, in which the destructors look whether somebody waits.
 #undef CONCUR_CHECKED
 #define CONCUR_CHECKED 0
+#include <concur/sync/barrier.hpp>
 #include <concur/sync/condition.hpp>
 #include <concur/sync/event.hpp>
 #include <concur/sync/event_count.hpp>
+#include <concur/sync/guarded.hpp>
+#include <concur/sync/latch.hpp>
 #include <concur/sync/mutex.hpp>
+#include <concur/sync/recursive_mutex.hpp>
 #include <concur/sync/semaphore.hpp>
+#include <concur/sync/shared_mutex.hpp>
+#include <concur/thread/thread.hpp>
+#include <concur/thread/thread_specific.hpp>
+#include <concur/thread/timer.hpp>
 
 #include "../support/catch.hpp"
 
@@ -18,32 +26,41 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 namespace {
 
 template <class... Primitive>
 constexpr bool fit_for_static_storage = (std::is_trivially_destructible_v<Primitive> && ...);
-static_assert(
-    fit_for_static_storage<concur::mutex, concur::event, concur::semaphore, concur::condition, concur::event_count>);
+static_assert(fit_for_static_storage<concur::mutex, concur::recursive_mutex, concur::shared_mutex, concur::event,
+                                     concur::semaphore, concur::condition, concur::event_count, concur::latch,
+                                     concur::barrier<>, concur::guarded<int>>);
 
 static_assert(sizeof(concur::mutex) == 8);
 static_assert(sizeof(concur::event) == 8);
 static_assert(sizeof(concur::condition) == 8);
 static_assert(sizeof(concur::event_count) == 8);
 static_assert(sizeof(concur::semaphore) == 16);
+static_assert(sizeof(concur::shared_mutex) == 16);
+static_assert(sizeof(concur::latch) == 16);
 
 // Uses each of them, beside another thread. Returns whether all was as it should be.
 struct everything {
   bool use() {
     bool good = true;
-    std::thread other([this] {
+    concur::thread other([this] {
       std::lock_guard const hold(m);
+      std::scoped_lock const all(r, s);
+      counted.with([](int& value) { ++value; });
       ready = true;
       changed.notify_all();
       hint.notify_all();
       permits.release();
       e.set();
     });
+    concur::latch gate(2);
+    concur::timer later(std::chrono::microseconds(1), [&] { gate.arrive_and_wait(); });
+    concur::thread guest([this] { meeting.arrive_and_wait(); });
     {
       std::unique_lock lock(m);
       changed.wait(lock, [this] { return ready; });
@@ -55,19 +72,38 @@ struct everything {
     });
     permits.acquire();
     e.wait();
+    gate.arrive_and_wait();
+    meeting.arrive_and_wait();
     other.join();
+    guest.join();
     good = good && m.try_lock_for(std::chrono::milliseconds(1)) && !permits.try_acquire() && e.is_set();
     m.unlock();
+    {
+      std::scoped_lock const first(r, s);
+      std::scoped_lock const again(r);
+      good = good && std::exchange(*counted.lock(), 0) == 1;
+    }
     e.clear();
     ready = false;
-    return good;
+    return good && use_thread_specific();
+  }
+
+  static bool use_thread_specific() {
+    concur::thread_specific<int> own([] { return 1; });
+    *own += 1;
+    concur::thread([&own] { *own += 10; }).join();
+    return *own == 2;
   }
 
   concur::mutex m;
+  concur::recursive_mutex r;
+  concur::shared_mutex s;
   concur::condition changed;
   concur::event_count hint;
   concur::semaphore permits{0};
   concur::event e;
+  concur::barrier<> meeting{2};
+  concur::guarded<int> counted{0};
   bool ready = false;
 };
 
