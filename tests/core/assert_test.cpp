@@ -4,6 +4,7 @@
 #include <concur/core/assert.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/forked.hpp"
 
 #include <csignal>
 #include <string>
@@ -68,8 +69,7 @@ TEST_CASE("without a handler, and when the handler returns, the program is abort
     if (with_handler) concur::set_misuse_handler([](concur::misuse_report const&) {});
     concur::report_misuse("wrong");
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  int const status = support::end_of(child);
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGABRT);
 }

@@ -308,7 +308,6 @@ TEST_CASE("without memory bad_alloc is thrown, and nothing is broken by it", "[f
     for (int n = 0; n < 1000; ++n) std::memset(frames::allocate(1000), 1, 1000);
     ::_exit(blocks.size() > 1000 ? 0 : 2);
   }
-  int status = -1;
-  ::waitpid(child, &status, 0);
+  int const status = support::end_of(child);
   CHECK(status == 0);
 }

@@ -7,10 +7,12 @@
 #include <concur/core/task_context.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/forked.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <string>
 #include <sys/resource.h>
@@ -62,12 +64,12 @@ ending run_in_child(void (*body)()) {
   close(ends[1]);
   ending result;
   std::array<char, 512> piece{};
-  for (ssize_t got = 0; (got = read(ends[0], piece.data(), piece.size())) > 0;) {
-    result.printed.append(piece.data(), std::size_t(got));
+  for (ssize_t got = 0; (got = read(ends[0], piece.data(), piece.size())) != 0;) {
+    if (got > 0) result.printed.append(piece.data(), std::size_t(got));
+    if (got < 0 && errno != EINTR) break;
   }
   close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
+  int const status = support::end_of(child);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   return result;
 }

@@ -8,6 +8,7 @@
 //     CHECK(support::child_was_right(child));
 #pragma once
 
+#include <cerrno>
 #include <csignal>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -20,10 +21,20 @@ namespace support {
   for (;;) ::kill(::getpid(), right ? SIGKILL : SIGTERM);
 }
 
-/// In the parent: waits for the child. Any other end of it, by an alarm or a crash, is not right.
-inline bool child_was_right(pid_t child) {
+/// In the parent: waits for the child, whatever interrupts it, and returns how it ended, in waitpid's terms; -1 if it
+/// is no child.
+inline int end_of(pid_t child) {
   int status = 0;
-  return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  while (::waitpid(child, &status, 0) != child) {
+    if (errno != EINTR) return -1;
+  }
+  return status;
+}
+
+/// The same for a child that ends by `end_child`. Any other end of it, by an alarm or a crash, is not right.
+inline bool child_was_right(pid_t child) {
+  int const status = end_of(child);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 }  // namespace support
