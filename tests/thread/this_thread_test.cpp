@@ -272,3 +272,16 @@ TEST_CASE("this_thread: the affinity that is set is the one that is told", "[thi
   CHECK(errors[4].find("processor -5, which cannot exist") != std::string::npos);
   CHECK(this_thread::affinity() == mine);
 }
+
+TEST_CASE("this_thread: tells of itself what a list of threads would tell", "[this_thread]") {
+  auto const equal = [](concur::thread_info const& a, concur::thread_info const& b) {
+    return a.name == b.name && a.native_id == b.native_id && a.daemon == b.daemon && a.main == b.main;
+  };
+  CHECK(equal(this_thread::info(), concur::main_thread()));
+  bool same = false;
+  concur::thread t(concur::thread_options().name("looks").daemon(), [&] {
+    for (auto const& each : concur::threads()) same = same || equal(each, this_thread::info());
+  });
+  t.join();
+  CHECK(same);
+}

@@ -35,6 +35,9 @@ inline bool is_main() noexcept { return os::this_thread_id() == ::getpid(); }
 /// kernel knows for others. Throws std::bad_alloc.
 std::string name();
 
+/// All that a list of threads would tell of it. Throws std::bad_alloc.
+thread_info info();
+
 /// Renames it, for lists and reports; the kernel is told the first 15 bytes, and for the main thread shows them as the
 /// name of the process. Throws std::bad_alloc.
 void set_name(std::string name);
@@ -73,6 +76,11 @@ inline std::string name() {
   char text[16] = {};
   pthread_getname_np(pthread_self(), text, sizeof text);
   return text;
+}
+
+inline thread_info info() {
+  auto const* const entry = process_wide::thread_entry::current();
+  return {name(), native_id(), entry != nullptr && entry->daemon(), is_main()};
 }
 
 inline void set_name(std::string name) {
