@@ -4,6 +4,8 @@
 //
 //     core     errors, executors, waiters, cancellation, timers        -
 //     sync     locks, semaphore, event, condition, latch, barrier      core
+//     queue    ring, queue, lifo_queue, priority_queue                  core sync
+//     future   future, promise, wait, gather, as_completed              core sync
 //     thread   thread, timer, thread_specific                          core sync
 //
 //     concur::mutex m;
@@ -46,6 +48,24 @@
 #include <concur/sync/recursive_mutex.hpp>
 #include <concur/sync/semaphore.hpp>
 #include <concur/sync/shared_mutex.hpp>
+
+#include <concur/queue/basic_queue.hpp>
+#include <concur/queue/lifo_queue.hpp>
+#include <concur/queue/priority_queue.hpp>
+#include <concur/queue/queue.hpp>
+#include <concur/queue/ring.hpp>
+#include <concur/queue/unbounded.hpp>
+
+#include <concur/future/as_completed.hpp>
+#include <concur/future/basic_future.hpp>
+#include <concur/future/future.hpp>
+#include <concur/future/future_state.hpp>
+#include <concur/future/future_state_base.hpp>
+#include <concur/future/gather.hpp>
+#include <concur/future/outcome.hpp>
+#include <concur/future/promise.hpp>
+#include <concur/future/shared_future.hpp>
+#include <concur/future/wait.hpp>
 
 #include <concur/thread/cpu_count.hpp>
 #include <concur/thread/this_thread.hpp>

@@ -189,3 +189,53 @@ TEST_CASE("threads/thread_specific: T18, no thread sees another's value") {
   CHECK(as_set(printed, 0, 10) == each(0, 9, [](auto i) { return "thread_specific: stored " + i + ", read " + i; }));
   CHECK(as_set(printed, 10, 20) == each(0, 9, [](auto i) { return "by hand: stored " + i + ", read " + i; }));
 }
+
+TEST_CASE("threads/queue_of_three: T20, what is refused stays, and what is empty gives nothing") {
+  auto const printed = output_of("threads/queue_of_three");
+  REQUIRE(printed.size() == 10);
+  CHECK(lines(printed.begin(), printed.begin() + 9) ==
+        lines{"empty: true", "put soup, size 1", "put fish, size 2", "put cake, size 3",
+              "try_put: full, and the cook still has the coffee", "got soup, size 2", "got fish, size 1",
+              "got cake, size 0", "try_get: empty, nothing"});
+  CHECK(printed[9].starts_with("try_get_for: nothing after "));
+}
+
+TEST_CASE("threads/producer_consumers: T21, everything is consumed once, and both consumers end") {
+  auto const printed = output_of("threads/producer_consumers");
+  REQUIRE(printed.size() == 22);
+  set_of_lines expected = each(1, 10, [](auto n) { return "produced " + n; });
+  for (std::string const who : {"consumer 1", "consumer 2"}) expected.insert(who + " has finished");
+  set_of_lines consumed;
+  for (auto line : printed) {
+    auto const at = line.find(" consumed ");
+    if (at == line.npos) {
+      CHECK(expected.erase(line) == 1);
+    } else {
+      consumed.insert(line.substr(at + 10));
+    }
+  }
+  CHECK(expected.empty());
+  CHECK(consumed == each(1, 10, [](auto n) { return n; }));
+  CHECK(printed.back().ends_with(" has finished"));
+}
+
+TEST_CASE("threads/kitchen: T22, after the end on request everything baked has been eaten") {
+  auto const printed = output_of("threads/kitchen");
+  lines home, ended;
+  std::set<std::string> eaten;
+  int meals = 0;
+  for (auto const& line : printed) {
+    if (line.ends_with(" goes home, and takes the last bun along")) home.push_back(line.substr(0, line.find(' ')));
+    if (line.ends_with(" has had enough")) ended.push_back(line.substr(0, line.find(' ')));
+    if (auto const at = line.find(" eats "); at != line.npos) {
+      eaten.insert(line.substr(at));
+      ++meals;
+    }
+  }
+  CHECK(set_of_lines(home.begin(), home.end()) == set_of_lines{"Ann", "Ben", "Cleo"});
+  CHECK(set_of_lines(ended.begin(), ended.end()) == set_of_lines{"Dora", "Emil"});
+  CHECK(meals >= 20);
+  CHECK(eaten.size() == std::size_t(meals));  // nothing twice
+  auto const number = std::to_string(meals);
+  CHECK(printed.back() == number + " baked, " + number + " eaten");
+}

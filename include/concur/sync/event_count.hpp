@@ -46,24 +46,29 @@ class event_count {
   /// Waits until `ready()` is true.
   template <class Ready>
   void wait(Ready ready) {
-    if (!ready()) wait_slow(ready, {});
+    if (!ready()) wait_within(ready, {});
   }
 
   /// The same with a limit: returns what `ready()` said last. A limit that has passed asks once or twice.
   template <class Rep, class Period, class Ready>
   [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& limit, Ready ready) {
-    return ready() || wait_slow(ready, {.deadline = deadline_after(limit)});
+    return ready() || wait_within(ready, {.deadline = deadline_after(limit)});
   }
   template <class Clock, class Duration, class Ready>
   [[nodiscard]] bool wait_until(std::chrono::time_point<Clock, Duration> const& limit, Ready ready) {
-    return ready() || wait_slow(ready, limit_at(limit));
+    return ready() || wait_within(ready, limit_at(limit));
   }
 
   /// Waits until `ready()` is true or a stop is requested; returns what `ready()` said last.
   template <class Ready>
   [[nodiscard]] bool wait(os::stop_token const& stop, Ready ready) {
-    return ready() || wait_slow(ready, {.stop = &stop});
+    return ready() || wait_within(ready, {.stop = &stop});
   }
+
+  /// For primitives built on it: waits within a limit of any kind, and spins first for so long; returns what `ready()`
+  /// said last. `at_once` asks once.
+  template <class Ready>
+  bool wait_within(Ready& ready, wait_limit const& limit, spin_effort effort = {});
 
   /// `co_await e.async_wait(ready);` waits until `ready()`, asked on the task's executor, is true. Throws `cancelled`,
   /// and then `ready` has said false. Name the lambda if it captures anything but references: GCC 12 destroys twice
@@ -94,8 +99,6 @@ class event_count {
   bool announced(waiter& me, Ready& ready);
   template <class Ready>
   bool hinted(Ready& ready);
-  template <class Ready>
-  bool wait_slow(Ready& ready, wait_limit const& limit);
   void notify_slow(std::size_t count) noexcept;
 
   wait_word word_;
@@ -177,9 +180,9 @@ bool event_count::hinted(Ready& ready) {
 }
 
 template <class Ready>
-bool event_count::wait_slow(Ready& ready, wait_limit const& limit) {
+bool event_count::wait_within(Ready& ready, wait_limit const& limit, spin_effort effort) {
   if (limit.deadline == at_once) return ready();
-  if (spin_until(ready)) return true;
+  if (spin_until([&ready] { return ready(); }, effort)) return true;
   for (;;) {
     waiter me;
     enqueue(me);

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "../support/peer_queues.hpp"
+#include "workload.hpp"
+
+bench::cases const here = handover_of<bench::tbb_queue>("tbb");

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a future and the producer of its result share, but for the result itself: who completes it, who waits for it,
+// who is called back, and how many still hold it. See future_state.hpp.
+//
+// Two words decide everything. `stage_` says who may write the result: whoever claims it, producer or canceller.
+// `word_` says how far its publication is, and carries the list of those who wait.
+#pragma once
+
+#include <concur/core/blocking.hpp>
+#include <concur/core/errors.hpp>
+#include <concur/core/frame_recycler.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/spin.hpp>
+#include <concur/core/wait_list.hpp>
+#include <concur/core/waiter.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace concur::inline CONCUR_ABI {
+
+class future_state_base;
+
+/// Something to be called when a state has its outcome; see `future_state_base::call`.
+class future_callback {
+ public:
+  /// Called once, on the completing thread. The callback is its own owner: it may destroy itself.
+  virtual void run(future_state_base& done) noexcept = 0;
+
+ protected:
+  ~future_callback() = default;
+
+ private:
+  friend class future_state_base;
+  os::plain<future_callback*> next_;  // under the lock of the state's list; then the publisher's own
+};
+
+/// The part that does not know the type of the value. Counted: whoever calls anything holds a reference, and the last
+/// one destroys the state. Life: pending, running (from `begin` on), done. What happened before the completion is
+/// visible to whoever finds it done.
+class future_state_base {
+ public:
+  future_state_base(future_state_base const&) = delete;
+  future_state_base& operator=(future_state_base const&) = delete;
+
+  /// Blocks come from the recycler, also those of derived classes.
+  static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
+  static void* operator new(std::size_t size, std::align_val_t alignment) { return ::operator new(size, alignment); }
+  static void operator delete(void* block, std::size_t size) noexcept { frame_recycler::free(block, size); }
+  static void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
+    ::operator delete(block, alignment);
+  }
+
+  void add_reference() noexcept {
+    // relaxed: whoever copies a reference has one.
+    references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void drop_reference() noexcept {
+    // acquire: all uses of the others come before the destruction. Who sees 1 is alone and spares the locked operation.
+    if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete this;
+    }
+  }
+
+  // ---- for those who read
+
+  /// Whether the outcome is there. One load.
+  bool done() const noexcept { return is_done(word_.bits().load(std::memory_order_acquire)); }
+
+  /// Whether it may be taken: it is there, and the callbacks that were to see it have run. One load.
+  bool takeable() const noexcept { return is_takeable(word_.bits().load(std::memory_order_acquire)); }
+
+  /// Whether it ended with an error. Requires: done.
+  bool failed() const noexcept { return kind_.get() == kind::error; }
+
+  /// Blocks the thread or fiber until the outcome may be taken; returns whether it came within the limit. Throws misuse
+  /// in a callback of this very state, and what the deriving class has to say against blocking here.
+  bool wait_within(wait_limit const& limit);
+
+  /// As in wait_word: waits unless the outcome may be taken.
+  bool enqueue(waiter& arriving) noexcept {
+    return word_.enqueue(arriving, [](bits_type bits) { return !is_takeable(bits); });
+  }
+  bool withdraw(waiter& leaving) noexcept { return word_.withdraw(leaving); }
+
+  /// Before a party enqueues itself: throws misuse if it is in a callback of this very state, and would wait for its
+  /// own end.
+  void require_not_in_callback() const;
+
+  /// Tells the deriving class that the calling thread is about to sleep until this state is done: the owner of a queue
+  /// may run the job in place, an event loop throws misuse when its own thread would wait for itself.
+  virtual void about_to_block(wait_limit const&) {}
+
+  /// Has `callback` run when the outcome is there, before it may be taken; callbacks run in the order in which they
+  /// came. Returns false, and does nothing, if it is there already: then the caller, who owns the future, runs it.
+  bool call(future_callback& callback) noexcept { return call_unless(callback, is_done); }
+  /// The same for a callback that takes the outcome: false only if it may be taken.
+  bool call_to_take(future_callback& callback) noexcept { return call_unless(callback, is_takeable); }
+
+  /// Pending: completes with the error `cancelled`, and what has not begun never begins. Running: asks the producer to
+  /// stop. Returns whether it came before the completion. Any thread.
+  bool cancel() noexcept;
+
+  /// Somebody has taken note of the error, so that it need not go to the hook.
+  // relaxed: read after the last reference has gone.
+  void note_error_taken() noexcept { error_taken_.store(true, std::memory_order_relaxed); }
+
+  // ---- for producers
+
+  /// Pending becomes running. False if it was cancelled or completed before: then the work must not be done.
+  bool begin() noexcept;
+
+  /// Whether anybody has cancelled it, before or after it began.
+  // relaxed, as all of stage_: it decides who writes, and hands nothing over; word_ does.
+  bool cancel_requested() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_asked) != 0; }
+
+  /// Completes it with an error, not null. Returns whether it was not completed before.
+  bool complete_error(std::exception_ptr error) noexcept {
+    if (!claim()) return false;
+    store_error(std::move(error));
+    publish();
+    return true;
+  }
+
+ protected:
+  future_state_base() noexcept = default;
+  /// `references` to start with.
+  explicit future_state_base(std::uint32_t references) noexcept : references_(references) {}
+  virtual ~future_state_base() = default;
+
+  /// Called once, by the first cancel that comes before the completion, whether the work has begun or not; a reference
+  /// is held. For stop sources, scopes, and queues from which a job can be taken out.
+  virtual void request_cancel() noexcept {}
+
+  virtual void store_error(std::exception_ptr error) noexcept = 0;
+  virtual std::exception_ptr stored_error() const noexcept = 0;
+
+  /// Whether the completion belongs to the caller, who then writes the outcome and publishes it.
+  bool claim() noexcept;
+  bool completed_by_cancel() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_by_cancel) != 0; }
+
+  /// Lets everybody know. The caller may hold no reference if nobody can drop the last one before this returns. Those
+  /// who wait may run, and destroy the future, before it returns.
+  void publish() noexcept;
+
+  /// For destructors of deriving classes that hold the outcome.
+  void report_error_not_taken() noexcept;
+
+  enum class kind : std::uint8_t { none, value, error };
+  bool has_outcome() const noexcept { return kind_.get() != kind::none; }
+  void set_kind(kind now) noexcept { kind_.set(now); }
+
+  /// A lock for the few fields of deriving classes that a cancel and the producer share.
+  template <class Section>
+  decltype(auto) with_list_locked(Section section) noexcept;
+
+ private:
+  using bits_type = wait_word::bits_type;
+
+  // The flags of the word, beside the list of those who wait to take the outcome:
+  //   none                     not done
+  //   flag_calls               not done, and there are callbacks
+  //   flag_calls | flag_ready  done, and callbacks are running: the outcome must not be taken yet
+  //   flag_ready               done
+  static constexpr bits_type flag_calls = wait_word::first_flag;
+  static constexpr bits_type flag_ready = wait_word::second_flag;
+  static bool is_done(bits_type bits) noexcept { return (bits & flag_ready) != 0; }
+  static bool is_takeable(bits_type bits) noexcept { return (bits & (flag_calls | flag_ready)) == flag_ready; }
+
+  // The bits of the stage.
+  enum : std::uint8_t {
+    stage_running = 1,
+    stage_claimed = 2,  // somebody writes the outcome, or has
+    stage_asked = 4,  // a cancel came before the claim
+    stage_by_cancel = 8,  // it was a cancel that claimed it
+  };
+
+  bool call_unless(future_callback& callback, bool (*too_late)(bits_type)) noexcept;
+  void publish_slowly() noexcept;
+  void run_callbacks() noexcept;
+  bool in_own_callback() const noexcept;
+
+  wait_word word_;
+  os::plain<future_callback*> callbacks_{nullptr};  // newest first; under the lock of the list
+  os::plain<void const*> announcer_{nullptr};  // who runs the callbacks; written before flag_ready, then constant
+  os::atomic<std::uint32_t> references_{2};  // to begin with, the producer's and the future's
+  os::atomic<std::uint8_t> stage_{0};  // written by compare-exchange only
+  os::atomic<bool> error_taken_{false};
+  os::plain<kind> kind_{kind::none};  // written by who completes it, before flag_ready
+};
+
+template <class Section>
+decltype(auto) future_state_base::with_list_locked(Section section) noexcept {
+  struct lock {
+    explicit lock(wait_word& which) noexcept : word(which), bits(which.lock_list()) {}
+    ~lock() { word.unlock_list(bits); }
+    wait_word& word;
+    bits_type const bits;
+  } const held(word_);
+  return section();
+}
+
+inline bool future_state_base::begin() noexcept {
+  std::uint8_t expected = 0;
+  return stage_.compare_exchange_strong(expected, stage_running, std::memory_order_relaxed, std::memory_order_relaxed);
+}
+
+inline bool future_state_base::claim() noexcept {
+  std::uint8_t now = stage_.load(std::memory_order_relaxed);
+  while ((now & stage_claimed) == 0) {
+    if (stage_.compare_exchange_weak(now, std::uint8_t(now | stage_claimed), std::memory_order_relaxed,
+                                     std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+inline bool future_state_base::cancel() noexcept {
+  std::uint8_t now = stage_.load(std::memory_order_relaxed);
+  for (;;) {
+    // Who has begun completes without a claim.
+    if ((now & stage_claimed) != 0 || done()) return false;
+    if ((now & stage_asked) != 0) return true;
+    bool const has_begun = (now & stage_running) != 0;
+    auto const next = std::uint8_t(now | stage_asked | (has_begun ? 0 : stage_claimed | stage_by_cancel));
+    if (stage_.compare_exchange_weak(now, next, std::memory_order_relaxed, std::memory_order_relaxed)) break;
+  }
+  add_reference();  // a callback may destroy the caller's future
+  if ((now & stage_running) == 0) {
+    store_error(std::make_exception_ptr(cancelled()));
+    publish();
+  }
+  request_cancel();
+  drop_reference();
+  return true;
+}
+
+inline void future_state_base::publish() noexcept {
+  bits_type nobody = 0;
+  // release: who finds it done sees the outcome. The last access.
+  if (word_.bits().compare_exchange_strong(nobody, flag_ready, std::memory_order_release, std::memory_order_relaxed))
+    return;
+  publish_slowly();
+}
+
+[[gnu::noinline]] inline void future_state_base::publish_slowly() noexcept {
+  bits_type bits = word_.lock_list();
+  if ((bits & flag_calls) != 0) {
+    // From here on others see that it is done, and may drop their references.
+    add_reference();
+    announcer_.set(current_party());
+    word_.unlock_list(bits | flag_ready);
+    run_callbacks();
+    drop_reference();
+    return;
+  }
+  auto released = wait_word::list_in(bits).split(SIZE_MAX);
+  word_.unlock_list(flag_ready);  // the state may be gone now
+  released.wake_all(wake_reason::granted);
+}
+
+// Until there are none left, some of which came meanwhile; then the outcome may be taken.
+inline void future_state_base::run_callbacks() noexcept {
+  for (;;) {
+    bits_type const bits = word_.lock_list();
+    future_callback* newest = callbacks_.get();
+    if (newest == nullptr) {
+      auto released = wait_word::list_in(bits).split(SIZE_MAX);
+      word_.unlock_list(flag_ready);
+      released.wake_all(wake_reason::granted);
+      return;
+    }
+    callbacks_.set(nullptr);
+    word_.unlock_list(bits);
+    future_callback* oldest = nullptr;
+    while (newest != nullptr) {
+      auto* const before = newest->next_.get();
+      newest->next_.set(oldest);
+      oldest = std::exchange(newest, before);
+    }
+    while (oldest != nullptr) {
+      auto* const next = oldest->next_.get();  // before the call, after which it may be gone
+      oldest->run(*this);
+      oldest = next;
+    }
+  }
+}
+
+inline bool future_state_base::call_unless(future_callback& callback, bool (*too_late)(bits_type)) noexcept {
+  bits_type bits = 0;
+  if (!word_.lock_list_if(bits, [too_late](bits_type now) { return !too_late(now); })) return false;
+  callback.next_.set(callbacks_.get());
+  callbacks_.set(&callback);
+  word_.unlock_list(bits | flag_calls);
+  return true;
+}
+
+inline bool future_state_base::in_own_callback() const noexcept {
+  bits_type const bits = word_.bits().load(std::memory_order_acquire);
+  return is_done(bits) && !is_takeable(bits) && announcer_.get() == current_party();
+}
+
+inline void future_state_base::require_not_in_callback() const {
+  if (in_own_callback()) throw misuse("a future was read by its own callback, which has the outcome as its argument");
+}
+
+[[gnu::noinline]] inline bool future_state_base::wait_within(wait_limit const& limit) {
+  if (takeable()) return true;
+  require_not_in_callback();
+  if (limit.deadline == at_once) return false;
+  about_to_block(limit);
+  if (spin_until([this] { return takeable(); })) return true;
+  waiter me;
+  if (!enqueue(me)) return true;
+  return wait_in_list(me, limit, [&] { return withdraw(me); }, {0, 0}) == wake_reason::granted;
+}
+
+inline void future_state_base::report_error_not_taken() noexcept {
+  if (!failed() || error_taken_.load(std::memory_order_relaxed)) return;
+  auto const error = stored_error();
+  try {
+    std::rethrow_exception(error);
+  } catch (cancelled const&) {
+    return;  // nobody needs to be told
+  } catch (...) {
+    report_unhandled_error(error, "a future");
+  }
+}
+
+}  // namespace concur::inline CONCUR_ABI

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <concur/future/as_completed.hpp>
+
+#include "../support/catch.hpp"
+#include "../support/hammer.hpp"
+#include "../support/test_executor.hpp"
+#include "../support/test_task.hpp"
+#include "future_support.hpp"
+
+#include <atomic>
+#include <iterator>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using concur::as_completed;
+using concur::future;
+using concur::promise;
+using support::queue_executor;
+using support::rounds;
+using support::spawn;
+using support::test_task;
+
+struct several {
+  explicit several(std::size_t count) : promises(count) {
+    for (auto& each : promises) futures.push_back(each.get_future());
+  }
+  std::vector<promise<int>> promises;
+  std::vector<future<int>> futures;
+};
+
+static_assert(std::input_iterator<concur::completions<future<int>>::iterator>);
+
+test_task<std::vector<int>> in_order(std::vector<future<int>>& futures) {
+  std::vector<int> seen;
+  auto c = as_completed(futures);
+  while (auto* f = co_await c.next()) seen.push_back(f->get());
+  co_return seen;
+}
+
+test_task<> until_cancelled(concur::completions<future<int>>& c, std::vector<int>& seen) {
+  while (auto* f = co_await c.next()) seen.push_back(f->get());
+}
+
+}  // namespace
+
+TEST_CASE("as_completed: every future once, in the order in which they are done", "[future]") {
+  several s(4);
+  s.promises[2].set_value(2);
+  auto c = as_completed(s.futures);
+  s.promises[3].set_value(3);
+  std::vector<int> seen;
+  std::thread producer;
+  for (auto& f : c) {
+    seen.push_back(f.get());
+    if (seen.size() == 2) {
+      producer = std::thread([&] {
+        s.promises[0].set_value(0);
+        s.promises[1].set_value(1);
+      });
+    }
+  }
+  producer.join();
+  CHECK(seen == std::vector<int>{2, 3, 0, 1});
+  CHECK(c.wait_next() == nullptr);
+  CHECK(c.begin() == c.end());
+}
+
+TEST_CASE("as_completed: of nothing, of shared futures, of one without a state", "[future]") {
+  std::vector<future<int>> nothing;
+  CHECK(as_completed(nothing).wait_next() == nullptr);
+  std::vector<concur::shared_future<int>> shared{support::ready_future<int>(4).share()};
+  for (auto& f : as_completed(shared)) CHECK(f.get() == 4);
+  std::vector<future<int>> bad(1);
+  CHECK_THROWS_AS(as_completed(bad), concur::misuse);
+}
+
+TEST_CASE("as_completed: left early, the rest are as they were", "[future]") {
+  several s(2);
+  s.promises[1].set_value(1);
+  for (auto& f : as_completed(s.futures)) {
+    CHECK(f.get() == 1);
+    break;
+  }
+  CHECK_FALSE(s.promises[0].cancelled());
+  s.promises[0].set_value(5);
+  CHECK(s.futures[0].get() == 5);
+}
+
+TEST_CASE("as_completed: a task goes through them", "[future]") {
+  queue_executor here;
+  several s(3);
+  auto const root = spawn(here, in_order(s.futures));
+  for (std::size_t const i : {1u, 0u, 2u}) {
+    here.run_ready();
+    s.promises[i].set_value(int(i));
+  }
+  here.run_until([&] { return root->done(); });
+  CHECK(root->result() == std::vector<int>{1, 0, 2});
+}
+
+TEST_CASE("as_completed: a cancel ends the wait, and nothing is skipped", "[future]") {
+  queue_executor here;
+  several s(3);
+  auto c = as_completed(s.futures);
+  std::vector<int> seen;
+  auto const first = spawn(here, until_cancelled(c, seen));
+  s.promises[0].set_value(0);
+  here.run_ready();
+  first->cancel();
+  s.promises[1].set_value(1);
+  here.run_until([&] { return first->done(); });
+  CHECK(first->was_cancelled());
+  s.promises[2].set_value(2);
+  auto const second = spawn(here, until_cancelled(c, seen));
+  here.run_until([&] { return second->done(); });
+  CHECK(seen == std::vector<int>{0, 1, 2});
+}
+
+TEST_CASE("as_completed: several producers, many times", "[future]") {
+  int const times = rounds(5'000);
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < times; ++i) {
+    several s(4);
+    support::hammer crowd;
+    for (std::size_t who = 0; who < 2; ++who) {
+      crowd.add([&, who] {
+        for (std::size_t k = who; k < 4; k += 2) s.promises[k].set_value(1 << (4 * int(k)));
+      });
+    }
+    crowd.add([&] {
+      int sum = 0;
+      for (auto& f : as_completed(s.futures)) sum += f.get();
+      if (sum != 0x1111) ++wrong;
+    });
+    crowd.run();
+  }
+  CHECK(wrong.load() == 0);
+}
