@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -817,7 +818,10 @@ TEST_CASE("thread: without a hook one line on standard error tells of the except
   ::close(ends[1]);
   std::string text;
   char buffer[512];
-  for (ssize_t got = 0; (got = ::read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, std::size_t(got));
+  // A signal may come between.
+  for (ssize_t got = 0; (got = ::read(ends[0], buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR);) {
+    if (got > 0) text.append(buffer, std::size_t(got));
+  }
   ::close(ends[0]);
   CHECK(support::child_was_right(child));
   CHECK(text == "concur: nobody took the error of thread \"spider\": std::runtime_error: no web\n");
