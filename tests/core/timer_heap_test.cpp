@@ -2,8 +2,12 @@
 #include <concur/core/timer_heap.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/test_executor.hpp"
+
+#include <concur/core/executor.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <random>
@@ -14,7 +18,7 @@ using concur::timer_heap;
 using concur::timer_node;
 using time_point = timer_heap::time_point;
 
-static_assert(sizeof(timer_node) == 8);
+static_assert(sizeof(timer_node) == 16);
 
 namespace {
 
@@ -25,6 +29,25 @@ std::vector<std::unique_ptr<timer_node>> make_nodes(std::size_t count) {
   while (nodes.size() < count) nodes.push_back(std::make_unique<timer_node>());
   return nodes;
 }
+
+// Its own timer and work item, which notes its number and the time when it runs.
+class noted_timer : public timer_node, public concur::work {
+ public:
+  noted_timer(std::vector<int>& notes, int number)
+      : timer_node(static_cast<concur::work&>(*this)), work(&note), notes_(notes), number_(number) {}
+
+  time_point ran_at{};
+
+ private:
+  static void note(concur::work& item) noexcept {
+    auto& self = static_cast<noted_timer&>(item);
+    self.ran_at = concur::os::clock::now();
+    self.notes_.push_back(self.number_);
+  }
+
+  std::vector<int>& notes_;
+  int number_;
+};
 
 }  // namespace
 
@@ -122,4 +145,72 @@ TEST_CASE("checked builds report a timer armed twice, or disarmed where it is no
     CHECK_THROWS_AS(heap.remove(node), unsigned);
     concur::set_misuse_handler(before);
   }
+}
+
+TEST_CASE("a timer knows the work item it was made with, if any, armed or not", "[timer_heap]") {
+  std::vector<int> notes;
+  noted_timer timer(notes, 1);
+  timer_node const bare;
+  CHECK(timer.item() == &timer);
+  CHECK(bare.item() == nullptr);
+  timer_heap heap;
+  heap.add(timer, start);
+  timer_node* const due = heap.pop_due(start);
+  REQUIRE(due == &timer);
+  CHECK(due->item() == &timer);
+  due->item()->run();
+  CHECK(notes == std::vector{1});
+}
+
+TEST_CASE("an executor posts the items of timers in the order of their deadlines, and not before", "[timer_heap]") {
+  support::queue_executor here;
+  std::vector<int> notes;
+  auto const now = concur::os::clock::now();
+  noted_timer second(notes, 2), first(notes, 1), third(notes, 3), over(notes, 0), far(notes, 9);
+  here.arm(second, now + 2ms);
+  here.arm(third, now + 3ms);
+  here.arm(first, now + 1ms);
+  here.arm(over, time_point::min());
+  here.arm(far, time_point::max());
+  CHECK(notes.empty());  // not within the call, not even one that is over
+  here.run_until([&] { return notes.size() == 4; });
+  CHECK(notes == std::vector{0, 1, 2, 3});
+  CHECK(first.ran_at >= now + 1ms);
+  CHECK(second.ran_at >= now + 2ms);
+  CHECK(third.ran_at >= now + 3ms);
+  CHECK(here.disarm(far));
+}
+
+TEST_CASE("an executor gives a timer back until its item was posted, and it may be armed again", "[timer_heap]") {
+  support::queue_executor here;
+  std::vector<int> notes;
+  noted_timer timer(notes, 1);
+  here.arm(timer, time_point::min());
+  CHECK(here.disarm(timer));
+  here.run_all();
+  CHECK(notes.empty());
+  here.arm(timer, time_point::min());
+  here.run_all();
+  CHECK(notes == std::vector{1});
+  CHECK_FALSE(here.disarm(timer));
+  here.arm(timer, time_point::min());
+  here.run_all();
+  CHECK(notes == std::vector{1, 1});
+}
+
+TEST_CASE("a timer wakes executors that sleep without one", "[timer_heap]") {
+  struct bell : concur::work {
+    bell() : work(&ring) {}
+    static void ring(work& item) noexcept {
+      auto& rung = static_cast<bell&>(item).rung;
+      rung.store(1);
+      concur::os::futex_wake(&rung);
+    }
+    concur::os::atomic<std::uint32_t> rung{0};
+  } item;
+  timer_node node(item);
+  support::threads_executor pool(2);
+  pool.arm(node, concur::os::clock::now() + 1ms);
+  while (item.rung.load() == 0) concur::os::futex_wait(item.rung, 0);
+  CHECK_FALSE(pool.disarm(node));
 }

@@ -7,6 +7,8 @@
 //     here.run_ready();                             // runs what is queued, on the calling thread
 //     here.run_until([&] { return root.done(); });  // sleeps while nothing is queued
 //
+//     here.arm(node, deadline_after(5ms));          // posts node.item() when it is due, from run_ready and run_until
+//
 //     support::threads_executor pool(2);            // two threads that share a queue
 //
 // queue_executor is built on the seam alone, so it works under the explorer too; threads_executor does not.
@@ -15,20 +17,20 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
+#include <concur/core/timer_heap.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <random>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
 namespace support::inline CONCUR_ABI {
 
-/// Work items in order of arrival, and a bell for those who wait for one. Any thread. Nobody who pushes touches the
-/// queue after the item can be taken: it may be destroyed by then.
+/// Work items in order of arrival, timers whose items arrive when they are due, and a bell for those who wait for one.
+/// Any thread. Nobody who pushes touches the queue after the item can be taken: it may be destroyed by then.
 class work_queue {
  public:
   work_queue() = default;
@@ -37,27 +39,39 @@ class work_queue {
 
   void push(concur::work& item) noexcept {
     std::lock_guard const hold(lock_);
-    item.set_next(nullptr);
-    if (first_.get() == nullptr) {
-      first_.set(&item);
-    } else {
-      last_.get()->set_next(&item);
-    }
-    last_.set(&item);
+    append(item);
     ring();
   }
 
-  /// Takes the first one out; null when empty.
-  concur::work* pop() noexcept {
+  void arm(concur::timer_node& node, concur::time_point when) {
     std::lock_guard const hold(lock_);
+    timers_.add(node, when);
+    ring();  // whoever sleeps may have to sleep for a shorter time
+  }
+
+  /// Returns false when its item has arrived already.
+  bool disarm(concur::timer_node& node) noexcept {
+    std::lock_guard const hold(lock_);
+    bool const armed = node.is_armed();
+    if (armed) timers_.remove(node);
+    return armed;
+  }
+
+  /// Takes the first one out; null when empty. `next` tells when the first timer that is left is due.
+  concur::work* pop(concur::time_point& next) noexcept {
+    std::lock_guard const hold(lock_);
+    append_due();
+    next = timers_.next_deadline();
     auto* const item = first_.get();
     if (item != nullptr) first_.set(item->next());
     return item;
   }
 
-  /// Takes all out, as a chain; null when empty.
-  concur::work* pop_all() noexcept {
+  /// The same for all, as a chain.
+  concur::work* pop_all(concur::time_point& next) noexcept {
     std::lock_guard const hold(lock_);
+    append_due();
+    next = timers_.next_deadline();
     auto* const chain = first_.get();
     first_.set(nullptr);
     return chain;
@@ -69,11 +83,29 @@ class work_queue {
     ring();
   }
 
-  /// To sleep: read the bell, find nothing to do, then wait for another ring.
+  /// To sleep: read the bell, find nothing to do, then wait for another ring, or until the next timer is due.
   std::uint32_t bell() const noexcept { return bell_.load(std::memory_order_acquire); }
-  void wait_for_ring_after(std::uint32_t heard) const noexcept { concur::os::futex_wait(bell_, heard); }
+  void wait_for_ring_after(std::uint32_t heard, concur::time_point next) const noexcept {
+    concur::os::futex_wait(bell_, heard, next);
+  }
 
  private:
+  void append(concur::work& item) noexcept {
+    item.set_next(nullptr);
+    if (first_.get() == nullptr) {
+      first_.set(&item);
+    } else {
+      last_.get()->set_next(&item);
+    }
+    last_.set(&item);
+  }
+
+  void append_due() noexcept {
+    if (timers_.empty()) return;
+    auto const now = concur::os::clock::now();
+    while (auto* const due = timers_.pop_due(now)) append(*due->item());
+  }
+
   void ring() noexcept {
     bell_.fetch_add(1, std::memory_order_release);
     concur::os::futex_wake(&bell_, INT32_MAX);
@@ -82,6 +114,7 @@ class work_queue {
   concur::short_lock lock_;
   concur::os::plain<concur::work*> first_;  // under the lock
   concur::os::plain<concur::work*> last_;   // under the lock; meaningful unless first_ is null
+  concur::timer_heap timers_;               // under the lock
   concur::os::atomic<std::uint32_t> bell_{0};
 };
 
@@ -89,24 +122,21 @@ class work_queue {
 /// executors to keep the order of posts, on purpose: nothing that is right only by that order survives them.
 enum class ready_order { first_in_first_out, last_in_first_out, shuffled };
 
-/// Runs its items on the thread that asks for it. `post` and `wake`: any thread; all else: one thread at a time.
-/// Timers are not supported: `arm` throws.
+/// Runs its items on the thread that asks for it. `post`, `arm`, `disarm` and `wake`: any thread; all else: one thread
+/// at a time.
 class queue_executor final : public concur::executor {
  public:
   explicit queue_executor(ready_order order = ready_order::first_in_first_out, std::uint32_t seed = 1)
       : order_(order), random_(seed) {}
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node&, concur::time_point) override {
-    throw std::logic_error("support::queue_executor has no timers");
-  }
-  bool disarm(concur::timer_node&) noexcept override { return false; }
+  void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
+  bool disarm(concur::timer_node& node) noexcept override { return queue_.disarm(node); }
 
   /// Runs what is queued now, but not what is posted meanwhile; returns how many items that were.
   std::size_t run_ready() {
-    concur::executor_scope const here(*this);
-    auto* const chain = queue_.pop_all();
-    return order_ == ready_order::first_in_first_out ? run_in_order(chain) : run_out_of_order(chain);
+    concur::time_point next;
+    return run_ready(next);
   }
 
   /// Runs items until nothing is queued.
@@ -122,14 +152,21 @@ class queue_executor final : public concur::executor {
   void run_until(Done done) {
     for (;;) {
       auto const heard = queue_.bell();
+      concur::time_point next;
       if (done()) return;
-      if (run_ready() == 0) queue_.wait_for_ring_after(heard);
+      if (run_ready(next) == 0) queue_.wait_for_ring_after(heard, next);
     }
   }
 
   void wake() noexcept { queue_.wake_sleepers(); }
 
  private:
+  std::size_t run_ready(concur::time_point& next) {
+    concur::executor_scope const here(*this);
+    auto* const chain = queue_.pop_all(next);
+    return order_ == ready_order::first_in_first_out ? run_in_order(chain) : run_out_of_order(chain);
+  }
+
   static std::size_t run_in_order(concur::work* chain) {
     std::size_t count = 0;
     for (; chain != nullptr; ++count) {
@@ -157,7 +194,8 @@ class queue_executor final : public concur::executor {
   work_queue queue_;
 };
 
-/// Threads that share one queue, as those of a pool do. The destructor runs what is queued and joins. No timers.
+/// Threads that share one queue, as those of a pool do. The destructor runs what is queued and joins; no timer may be
+/// armed by then.
 class threads_executor final : public concur::executor {
  public:
   explicit threads_executor(unsigned count) {
@@ -171,10 +209,8 @@ class threads_executor final : public concur::executor {
   }
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node&, concur::time_point) override {
-    throw std::logic_error("support::threads_executor has no timers");
-  }
-  bool disarm(concur::timer_node&) noexcept override { return false; }
+  void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
+  bool disarm(concur::timer_node& node) noexcept override { return queue_.disarm(node); }
 
  private:
   void work_until_closed() {
@@ -182,12 +218,13 @@ class threads_executor final : public concur::executor {
     for (;;) {
       auto const heard = queue_.bell();
       bool const closing = closing_.load();
-      if (auto* const item = queue_.pop()) {
+      concur::time_point next;
+      if (auto* const item = queue_.pop(next)) {
         item->run();
       } else if (closing) {
         return;
       } else {
-        queue_.wait_for_ring_after(heard);
+        queue_.wait_for_ring_after(heard, next);
       }
     }
   }

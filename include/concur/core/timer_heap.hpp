@@ -22,11 +22,16 @@
 
 namespace concur::inline CONCUR_ABI {
 
+class work;
+
 /// One timer; whoever waits derives from it. Not copyable: the heap points at it. Must not be armed when it is
 /// destroyed, which checked builds assert (in a destructor: a handler that throws ends the program).
 class timer_node {
  public:
+  /// For a heap whose owner knows what to do with a node that is due.
   constexpr timer_node() noexcept = default;
+  /// For executors: `item` is posted when the node is due (`executor::arm`).
+  constexpr explicit timer_node(work& item) noexcept : item_(&item) {}
   timer_node(timer_node const&) = delete;
   timer_node& operator=(timer_node const&) = delete;
   constexpr ~timer_node() { CONCUR_ASSERT(!is_armed(), "a timer was destroyed while it was armed"); }
@@ -34,10 +39,14 @@ class timer_node {
   /// Whether it stands in a heap. Under the rule that guards the heap.
   constexpr bool is_armed() const noexcept { return index_ != not_armed; }
 
+  /// What is to be posted; null when that was not said.
+  constexpr work* item() const noexcept { return item_; }
+
  private:
   friend class timer_heap;
   static constexpr std::uint32_t not_armed = ~std::uint32_t{0};
 
+  work* const item_ = nullptr;
   std::uint32_t index_ = not_armed;
   std::uint32_t sequence_ = 0;  // number of the add(); wraps, so only differences mean something
 };

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <concur/core/awaiter.hpp>
+#include <concur/core/bound_call.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/os.hpp>
 #include <concur/sync/event.hpp>
@@ -20,7 +21,6 @@
 #include <coroutine>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -127,60 +127,30 @@ class thread {
   detail::thread_state* state_ = nullptr;
 };
 
-/// Whether a function is a member function that takes a stop token after its object.
-template <class Function, class... Arguments>
-constexpr bool takes_token_after_object = false;
-template <class Function, class Object, class... Arguments>
-constexpr bool takes_token_after_object<Function, Object, Arguments...> =
-    std::is_member_function_pointer_v<Function> && std::is_invocable_v<Function, Object, os::stop_token, Arguments...>;
-
 /// A function with its arguments.
 template <class Function, class... Arguments>
 class thread::call final : public detail::thread_state {
  public:
   template <class... Given>
   explicit call(thread_options const& options, Given&&... given)
-      : thread_state(options), parts_(std::in_place, std::forward<Given>(given)...) {}
+      : thread_state(options), bound_(std::in_place, std::forward<Given>(given)...) {}
 
  private:
-  static constexpr bool takes_token = std::is_invocable_v<Function, os::stop_token, Arguments...>;
-  static constexpr bool takes_token_second = takes_token_after_object<Function, Arguments...>;
+  using bound = bound_call<Function, Arguments...>;
   static_assert(
-      takes_token || takes_token_second || std::is_invocable_v<Function, Arguments...>,
+      bound::callable,
       "a thread needs a function that can be called with these arguments, or with a stop token before them; a "
       "member function takes the token after its object");
 
   void run() override {
     struct ending {
       ~ending() { given.reset(); }
-      std::optional<parts>& given;
-    } const at_return{parts_};
-    auto& [function, arguments] = *parts_;
-    if constexpr (takes_token) {
-      // References, so that the arguments are not moved once more.
-      auto const with_token = [this](Arguments&... given) {
-        return std::tuple<os::stop_token, Arguments&&...>(stop().get_token(), std::move(given)...);
-      };
-      std::apply(std::move(function), std::apply(with_token, arguments));
-    } else if constexpr (takes_token_second) {
-      auto const with_token = [&](auto&& object, auto&&... rest) {
-        std::apply(function, std::forward_as_tuple(std::move(object), stop().get_token(), std::move(rest)...));
-      };
-      std::apply(with_token, std::move(arguments));
-    } else {
-      std::apply(std::move(function), std::move(arguments));
-    }
+      std::optional<bound>& given;
+    } const at_return{bound_};
+    static_cast<void>(std::move(*bound_)([this] { return stop().get_token(); }));
   }
 
-  struct parts {
-    template <class GivenFunction, class... Given>
-    explicit parts(GivenFunction&& f, Given&&... a)
-        : function(std::forward<GivenFunction>(f)), arguments(std::forward<Given>(a)...) {}
-    Function function;
-    std::tuple<Arguments...> arguments;
-  };
-
-  std::optional<parts> parts_;
+  std::optional<bound> bound_;
 };
 
 template <class Function, class... Arguments>
