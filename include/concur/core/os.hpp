@@ -86,6 +86,7 @@ using testing::engine::may_spin;
 using testing::engine::name_this_thread;
 using testing::engine::native_thread;
 using testing::engine::plain;
+using testing::engine::prepare_barriers;
 using testing::engine::site;
 using testing::engine::spin_pause;
 using testing::engine::spin_rounds;
@@ -273,6 +274,9 @@ class asymmetric_barrier {
     }
   }
 
+  /// Makes light barriers cheap from now on; otherwise the first heavy one does. A system call, once in a process.
+  static void prepare() noexcept { ask_kernel(); }
+
   /// The dear side, for the party that is about to sleep: 0.3 to 10 microseconds.
   static void heavy() noexcept {
     if (ask_kernel()) {
@@ -308,6 +312,7 @@ class asymmetric_barrier {
   static inline atomic<int> meeting_point_{0};
 };
 
+inline void prepare_barriers() noexcept { asymmetric_barrier::prepare(); }
 inline void light_barrier() noexcept { asymmetric_barrier::light(); }
 inline void heavy_barrier() noexcept { asymmetric_barrier::heavy(); }
 

@@ -13,6 +13,7 @@
 #include <concur/core/deadline.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/os.hpp>
+#include <concur/queue/detail/run_spin.hpp>
 #include <concur/queue/ring.hpp>
 #include <concur/queue/unbounded.hpp>
 #include <concur/sync/event_count.hpp>
@@ -63,17 +64,21 @@ class basic_queue {
   /// that have one, such as the comparison of a priority_queue.
   template <class... Order>
     requires std::constructible_from<Store, std::size_t, Order const&...>
-  explicit basic_queue(std::size_t capacity, Order const&... order) : store_(capacity, order...) {}
+  explicit basic_queue(std::size_t capacity, Order const&... order) : store_(capacity, order...) {
+    os::prepare_barriers();
+  }
   /// Room for as many as there is memory for: put never waits.
   template <class... Order>
     requires std::constructible_from<Store, unbounded_t, Order const&...>
-  explicit basic_queue(unbounded_t, Order const&... order) : store_(unbounded, order...) {}
+  explicit basic_queue(unbounded_t, Order const&... order) : store_(unbounded, order...) {
+    os::prepare_barriers();
+  }
   basic_queue(basic_queue const&) = delete;
   basic_queue& operator=(basic_queue const&) = delete;
 
   /// Puts the element in; waits while the queue is full.
   void put(T&& item) {
-    if (!put_now(item)) [[unlikely]]
+    if (!put_if_ready(item)) [[unlikely]]
       put_within(item, {});
   }
   void put(T const& item)
@@ -85,7 +90,7 @@ class basic_queue {
 
   /// Waits for room until a stop is requested; says whether the element was put in.
   [[nodiscard]] bool put(T&& item, os::stop_token const& stop) {
-    return put_now(item) || put_within(item, {.stop = &stop});
+    return put_if_ready(item) || put_within(item, {.stop = &stop});
   }
   [[nodiscard]] bool put(T const& item, os::stop_token const& stop)
     requires std::copy_constructible<T>
@@ -95,18 +100,18 @@ class basic_queue {
   }
 
   /// Puts it in if there is room, without waiting; says whether.
-  [[nodiscard]] bool try_put(T&& item) { return put_now(item); }
+  [[nodiscard]] bool try_put(T&& item) { return done(attempt_put(item)); }
   [[nodiscard]] bool try_put(T const& item)
     requires std::copy_constructible<T>
   {
     T copy(item);
-    return put_now(copy);
+    return done(attempt_put(copy));
   }
 
   /// Waits for room so long, or until then; says whether it was put in.
   template <class Rep, class Period>
   [[nodiscard]] bool try_put_for(T&& item, std::chrono::duration<Rep, Period> const& limit) {
-    return put_now(item) || put_within(item, {.deadline = deadline_after(limit)});
+    return put_if_ready(item) || put_within(item, {.deadline = deadline_after(limit)});
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_put_for(T const& item, std::chrono::duration<Rep, Period> const& limit)
@@ -117,7 +122,7 @@ class basic_queue {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_put_until(T&& item, std::chrono::time_point<Clock, Duration> const& limit) {
-    return put_now(item) || put_within(item, limit_at(limit));
+    return put_if_ready(item) || put_within(item, limit_at(limit));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_put_until(T const& item, std::chrono::time_point<Clock, Duration> const& limit)
@@ -150,7 +155,7 @@ class basic_queue {
   /// Takes the next element out; waits while the queue is empty.
   T get() {
     std::optional<T> taken;
-    if (!get_now(taken)) [[unlikely]]
+    if (!get_if_ready(taken)) [[unlikely]]
       get_within(taken, {});
     return std::move(*taken);
   }
@@ -158,14 +163,14 @@ class basic_queue {
   /// Waits for an element until a stop is requested; none then.
   [[nodiscard]] std::optional<T> get(os::stop_token const& stop) {
     std::optional<T> taken;
-    if (!get_now(taken)) get_within(taken, {.stop = &stop});
+    if (!get_if_ready(taken)) get_within(taken, {.stop = &stop});
     return taken;
   }
 
   /// Takes it out if there is one, without waiting.
   [[nodiscard]] std::optional<T> try_get() {
     std::optional<T> taken;
-    get_now(taken);
+    done(attempt_get(taken));
     return taken;
   }
 
@@ -173,13 +178,13 @@ class basic_queue {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> const& limit) {
     std::optional<T> taken;
-    if (!get_now(taken)) get_within(taken, {.deadline = deadline_after(limit)});
+    if (!get_if_ready(taken)) get_within(taken, {.deadline = deadline_after(limit)});
     return taken;
   }
   template <class Clock, class Duration>
   [[nodiscard]] std::optional<T> try_get_until(std::chrono::time_point<Clock, Duration> const& limit) {
     std::optional<T> taken;
-    if (!get_now(taken)) get_within(taken, limit_at(limit));
+    if (!get_if_ready(taken)) get_within(taken, limit_at(limit));
     return taken;
   }
 
@@ -229,6 +234,7 @@ class basic_queue {
   std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  friend class queue_access;  // for select
   template <class Source>
   class async_put_operation;
   class async_get_operation;
@@ -248,18 +254,20 @@ class basic_queue {
     basic_queue* queue_;
   };
 
-  // Each tries once, tells the other side of a success, and throws nothing for `closed`.
-  ring_outcome attempt_put(T& item) {
-    auto const outcome = store_.push(item);
+  // Each tries once, tells the other side of a success, and throws nothing for `closed`. The glances are for who will
+  // ask again: they refuse more often (ring::push_if_ready).
+  ring_outcome attempt_put(T& item) { return told(store_.push(item), not_empty_); }
+  ring_outcome glance_put(T& item) { return told(store_.push_if_ready(item), not_empty_); }
+  ring_outcome attempt_get(std::optional<T>& taken) { return told(store_.pop(into(taken)), not_full_); }
+  ring_outcome glance_get(std::optional<T>& taken) { return told(store_.pop_if_ready(into(taken)), not_full_); }
+
+  static ring_outcome told(ring_outcome outcome, event_count& others) noexcept {
     if (outcome == ring_outcome::done) [[likely]]
-      not_empty_.notify_one();
+      others.notify_one();
     return outcome;
   }
-  ring_outcome attempt_get(std::optional<T>& taken) {
-    auto const outcome = store_.pop([&taken](T&& item) { taken.emplace(std::move(item)); });
-    if (outcome == ring_outcome::done) [[likely]]
-      not_full_.notify_one();
-    return outcome;
+  static auto into(std::optional<T>& taken) noexcept {
+    return [&taken](T&& item) { taken.emplace(std::move(item)); };
   }
 
   /// Whether it was done; throws if closed.
@@ -268,15 +276,16 @@ class basic_queue {
       throw closed();
     return outcome == ring_outcome::done;
   }
-  bool put_now(T& item) { return done(attempt_put(item)); }
-  bool get_now(std::optional<T>& taken) { return done(attempt_get(taken)); }
+  // For the forms that wait if it is not done.
+  bool put_if_ready(T& item) { return done(glance_put(item)); }
+  bool get_if_ready(std::optional<T>& taken) { return done(glance_get(taken)); }
 
-  template <class Attempt>
-  static bool spin(Attempt& attempt);
-  template <class Attempt>
-  static ring_outcome attempt_within(event_count& hint, Attempt attempt, wait_limit const& limit);
-  bool put_within(T& item, wait_limit const& limit);
+  enum class side { putting, getting };
+  template <side Side, class Glance, class Attempt>
+  ring_outcome attempt_within(Glance glance, Attempt attempt, wait_limit const& limit);
+  ring_outcome give_within(T& item, wait_limit const& limit);
   ring_outcome take_within(std::optional<T>& taken, wait_limit const& limit);
+  bool put_within(T& item, wait_limit const& limit) { return done(give_within(item, limit)); }
   bool get_within(std::optional<T>& taken, wait_limit const& limit) { return done(take_within(taken, limit)); }
   template <bool Move, class Element>
   std::size_t push_many(Element* from, std::size_t count) {
@@ -292,9 +301,12 @@ class basic_queue {
   bool join_within(wait_limit const& limit);
 
   Store store_;
-  // Asked at every put and get, written only when somebody sleeps: on lines that nothing else dirties.
+  // Asked by producers at every put, written only when somebody sleeps or when a producer has waited.
   alignas(2 * cache_line_size) event_count not_empty_;
+  detail::run_spin put_runs_;
+  // The same with consumers and get.
   alignas(2 * cache_line_size) event_count not_full_;
+  detail::run_spin get_runs_;
   // Written by task_done. How many elements have been put in, the store knows.
   alignas(2 * cache_line_size) os::atomic<std::size_t> finished_{0};
   event_count all_done_;
@@ -321,7 +333,7 @@ class basic_queue<T, Store>::iterator {
   explicit iterator(basic_queue& from) : queue_(&from) { next(); }
   void next() {
     item_.reset();
-    if (queue_->attempt_get(item_) == ring_outcome::refused) queue_->take_within(item_, {});
+    if (queue_->glance_get(item_) == ring_outcome::refused) queue_->take_within(item_, {});
   }
 
   basic_queue* queue_;
@@ -405,46 +417,30 @@ class [[nodiscard]] basic_queue<T, Store>::async_get_operation {
   decltype(std::declval<event_count&>().async_wait(std::declval<attempt>())) wait_;
 };
 
-// A hand-over through the caches takes less time than the way to sleep: tries after pauses that grow, then after
-// yields.
+// A hand-over through the caches takes less time than the way to sleep: glances first, and then, to sleep or to learn
+// that it is closed, attempts.
 template <class T, class Store>
-template <class Attempt>
-bool basic_queue<T, Store>::spin(Attempt& attempt) {
-  constexpr int longest_pause = 64;
-  constexpr int yields = 16;
-  if (os::may_spin()) {
-    for (int length = 1; length <= os::spin_rounds(longest_pause); length *= 2) {
-      for (int i = 0; i < length; ++i) os::spin_pause();
-      if (attempt()) return true;
-    }
-  }
-  for (int i = 0; i < os::spin_rounds(yields); ++i) {
-    os::yield();
-    if (attempt()) return true;
-  }
-  return false;
-}
-
-template <class T, class Store>
-template <class Attempt>
-ring_outcome basic_queue<T, Store>::attempt_within(event_count& hint, Attempt attempt, wait_limit const& limit) {
+template <typename basic_queue<T, Store>::side Side, class Glance, class Attempt>
+ring_outcome basic_queue<T, Store>::attempt_within(Glance glance, Attempt attempt, wait_limit const& limit) {
   auto outcome = ring_outcome::refused;
-  auto const settled = [&] {
-    outcome = attempt();
-    return outcome != ring_outcome::refused;
-  };
-  if (limit.deadline == at_once || !spin(settled)) hint.wait_within(settled, limit, {0, 0});
+  auto const glanced = [&] { return (outcome = glance()) != ring_outcome::refused; };
+  auto const settled = [&] { return (outcome = attempt()) != ring_outcome::refused; };
+  auto const passed = [this] { return Side == side::putting ? store_.pushed() : store_.popped(); };
+  auto& runs = Side == side::putting ? put_runs_ : get_runs_;
+  auto& hint = Side == side::putting ? not_full_ : not_empty_;
+  if (limit.deadline == at_once || !runs.spin(glanced, passed, capacity())) hint.wait_within(settled, limit, {0, 0});
+  runs.ended(passed);
   return outcome;
 }
 
 template <class T, class Store>
-[[gnu::noinline]] bool basic_queue<T, Store>::put_within(T& item, wait_limit const& limit) {
-  return done(attempt_within(not_full_, [&] { return attempt_put(item); }, limit));
+[[gnu::noinline]] ring_outcome basic_queue<T, Store>::give_within(T& item, wait_limit const& limit) {
+  return attempt_within<side::putting>([&] { return glance_put(item); }, [&] { return attempt_put(item); }, limit);
 }
 
 template <class T, class Store>
 [[gnu::noinline]] ring_outcome basic_queue<T, Store>::take_within(std::optional<T>& taken, wait_limit const& limit) {
-  return attempt_within(not_empty_, [&] { return attempt_get(taken); }, limit);
+  return attempt_within<side::getting>([&] { return glance_get(taken); }, [&] { return attempt_get(taken); }, limit);
 }
 
 template <class T, class Store>
@@ -464,14 +460,13 @@ std::size_t basic_queue<T, Store>::put_each(std::remove_reference_t<Range>& rang
       if (put != 0) continue;
     }
     // One, to wait for room or to learn that it is closed.
-    auto const put_one = [this](T& item) { return attempt_within(not_full_, [&] { return attempt_put(item); }, {}); };
     auto outcome = ring_outcome::refused;
     if constexpr (moves_out_of<Range>) {
       T&& item = std::ranges::iter_move(each);
-      outcome = put_one(item);
+      outcome = give_within(item, {});
     } else {
       T item(*each);
-      outcome = put_one(item);
+      outcome = give_within(item, {});
     }
     if (outcome == ring_outcome::closed) {
       if (count == 0) throw closed();
@@ -508,7 +503,8 @@ template <class T, class Store>
 std::vector<T> basic_queue<T, Store>::get_many(std::size_t max) {
   std::vector<T> taken;
   if (max != 0 && !done(attempt_get_many(taken, max))) {
-    done(attempt_within(not_empty_, [&] { return attempt_get_many(taken, max); }, {}));
+    auto const attempt = [&] { return attempt_get_many(taken, max); };
+    done(attempt_within<side::getting>(attempt, attempt, {}));
   }
   return taken;
 }

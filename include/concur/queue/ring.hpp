@@ -86,6 +86,17 @@ class ring {
   template <class Take>
   ring_outcome pop(Take take) noexcept;
 
+  /// The same for who will ask again if it is refused. That tells less: perhaps somebody is still busy at the next
+  /// place, and `pop_if_ready` does not learn that it is closed. But who asks in vain does not read what the other side
+  /// writes at each operation, and so hardly slows it down.
+  ring_outcome push_if_ready(T& item) noexcept {
+    return push_or([](position_type) { return ring_outcome::refused; }, item);
+  }
+  template <class Take>
+  ring_outcome pop_if_ready(Take take) noexcept {
+    return pop_or([](position_type) { return ring_outcome::refused; }, take);
+  }
+
   /// Appends up to `count` elements, in order and with no other between them; returns how many. They are made of
   /// `*from` and what follows it, which must not throw: a pointer, or a move_iterator over one.
   template <class Iterator>
@@ -109,6 +120,10 @@ class ring {
   [[nodiscard]] std::size_t pushed() const noexcept {
     // acquire is enough: whoever compares knows of the elements it has seen by other means.
     return count_of(tail_.position.load(std::memory_order_acquire) & ~closed_flag);
+  }
+  /// How many have been popped, as a hint.
+  [[nodiscard]] std::size_t popped() const noexcept {
+    return count_of(head_.position.load(std::memory_order_relaxed));  // relaxed: a number that stands for nothing else
   }
 
  private:
@@ -135,6 +150,19 @@ class ring {
     os::atomic<position_type> position{0};
   };
 
+  // For who has lost the race for a position: leaves the winner alone for a while, who will want the next one too.
+  class back_off {
+   public:
+    void lost() noexcept {
+      for (int i = 0; i < os::spin_rounds(pauses_); ++i) os::spin_pause();
+      if (pauses_ < most_pauses) pauses_ *= 2;
+    }
+
+   private:
+    static constexpr int most_pauses = 32;
+    int pauses_ = 4;
+  };
+
   std::size_t index_of(position_type at) const noexcept { return (at & (lap_ - 1)) >> 1; }
   /// How many were pushed or popped before this position.
   std::size_t count_of(position_type at) const noexcept { return at / lap_ * capacity_ + index_of(at); }
@@ -152,10 +180,16 @@ class ring {
 
   static position_type read(end const& which) noexcept { return which.position.load(std::memory_order_seq_cst); }
   static bool move_on(end& which, position_type& from, position_type to) noexcept {
-    // mutant: acquire would do on failure, since what is seen then is tried again or looked at again.
+    // mutant: any order would do on failure, since what is seen then is only tried again.
     return which.position.compare_exchange_weak(from, to, std::memory_order_seq_cst, std::memory_order_seq_cst);
   }
 
+  // When the place at an end is not ready, `behind(position of the end)` gives the outcome, or `not_yet` to look again.
+  static constexpr ring_outcome not_yet = ring_outcome::done;
+  template <class Behind>
+  ring_outcome push_or(Behind behind, T& item) noexcept;
+  template <class Behind, class Take>
+  ring_outcome pop_or(Behind behind, Take& take) noexcept;
   template <class Take>
   void move_out(place& from, position_type at, Take& take) noexcept;
 
@@ -184,27 +218,59 @@ ring<T>::~ring() {
 }
 
 template <class T>
-ring_outcome ring<T>::push(T& item) noexcept {
-  brief_wait other;
+template <class Behind>
+ring_outcome ring<T>::push_or(Behind behind, T& item) noexcept {
+  back_off race;
   position_type tail = read(tail_);
   for (;;) {
     if ((tail & closed_flag) != 0) return ring_outcome::closed;
     place& here = places_[index_of(tail)];
     // acquire: the pop that made room has moved the element out.
     position_type const stamp = here.stamp.load(std::memory_order_acquire);
-    if (stamp == tail) {
-      if (move_on(tail_, tail, after(tail))) {
+    if (stamp == tail) [[likely]] {
+      if (move_on(tail_, tail, after(tail))) [[likely]] {
         ::new (static_cast<void*>(here.memory)) T(std::move(item));
         here.stamp.store(tail | full_flag, std::memory_order_release);
         return ring_outcome::done;
       }
-      continue;
-    }
-    if (is_behind(stamp, tail)) {
-      if (read(head_) + lap_ == tail) return ring_outcome::refused;
-      other.pause();  // its element is being moved out
+      race.lost();
+    } else if (is_behind(stamp, tail)) {
+      if (auto const answer = behind(tail); answer != not_yet) return answer;
     }
     tail = read(tail_);
+  }
+}
+
+template <class T>
+ring_outcome ring<T>::push(T& item) noexcept {
+  brief_wait other;
+  auto const full_or_wait = [&](position_type tail) {
+    if (read(head_) + lap_ == tail) return ring_outcome::refused;
+    other.pause();  // its element is being moved out
+    return not_yet;
+  };
+  return push_or(full_or_wait, item);
+}
+
+template <class T>
+template <class Behind, class Take>
+ring_outcome ring<T>::pop_or(Behind behind, Take& take) noexcept {
+  back_off race;
+  position_type head = read(head_);
+  for (;;) {
+    place& here = places_[index_of(head)];
+    // acquire: the element has been moved in.
+    position_type const stamp = here.stamp.load(std::memory_order_acquire);
+    if (stamp == (head | full_flag)) [[likely]] {
+      if (move_on(head_, head, after(head))) [[likely]] {
+        move_out(here, head, take);
+        return ring_outcome::done;
+      }
+      race.lost();
+    } else if (is_behind(stamp, head | full_flag)) {
+      if (auto const answer = behind(head); answer != not_yet) return answer;
+    }
+    head = read(head_);
   }
 }
 
@@ -212,26 +278,14 @@ template <class T>
 template <class Take>
 ring_outcome ring<T>::pop(Take take) noexcept {
   brief_wait other;
-  position_type head = read(head_);
-  for (;;) {
-    place& here = places_[index_of(head)];
-    // acquire: the element has been moved in.
-    position_type const stamp = here.stamp.load(std::memory_order_acquire);
-    if (stamp == (head | full_flag)) {
-      if (move_on(head_, head, after(head))) {
-        move_out(here, head, take);
-        return ring_outcome::done;
-      }
-      continue;
-    }
-    if (is_behind(stamp, head | full_flag)) {
-      position_type const tail = read(tail_);
-      if (tail == head) return ring_outcome::refused;
-      if (tail == (head | closed_flag)) return ring_outcome::closed;
-      other.pause();  // an element is being moved in
-    }
-    head = read(head_);
-  }
+  auto const empty_or_wait = [&](position_type head) {
+    position_type const tail = read(tail_);
+    if (tail == head) return ring_outcome::refused;
+    if (tail == (head | closed_flag)) return ring_outcome::closed;
+    other.pause();  // an element is being moved in
+    return not_yet;
+  };
+  return pop_or(empty_or_wait, take);
 }
 
 template <class T>

@@ -76,6 +76,13 @@ class locked_store {
     return pop_locked(take);
   }
 
+  /// The same: here they cost no more than they need.
+  ring_outcome push_if_ready(T& item) { return push(item); }
+  template <class Take>
+  ring_outcome pop_if_ready(Take take) {
+    return pop(take);
+  }
+
   /// Puts in up to `count` elements, made of `*from` and what follows it; returns how many. The first that throws ends
   /// it, with the exception only if no other went in before.
   template <class Iterator>
@@ -118,6 +125,11 @@ class locked_store {
   std::size_t pushed() const {
     std::lock_guard const hold(lock_);
     return pushed_.get();
+  }
+  /// How many have been taken out.
+  std::size_t popped() const {
+    std::lock_guard const hold(lock_);
+    return pushed_.get() - size_.get();
   }
   std::size_t capacity() const noexcept { return capacity_; }
 

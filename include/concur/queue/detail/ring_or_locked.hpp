@@ -35,6 +35,11 @@ class ring_or_locked {
   ring_outcome pop(Take take) {
     return bounded_ ? ring_.pop(take) : locked_.pop(take);
   }
+  ring_outcome push_if_ready(T& item) { return bounded_ ? ring_.push_if_ready(item) : locked_.push_if_ready(item); }
+  template <class Take>
+  ring_outcome pop_if_ready(Take take) {
+    return bounded_ ? ring_.pop_if_ready(take) : locked_.pop_if_ready(take);
+  }
   template <class Iterator>
   std::size_t push_many(Iterator from, std::size_t count) {
     return bounded_ ? ring_.push_many(from, count) : locked_.push_many(from, count);
@@ -47,6 +52,7 @@ class ring_or_locked {
   bool is_closed() const { return bounded_ ? ring_.is_closed() : locked_.is_closed(); }
   std::size_t size() const { return bounded_ ? ring_.size() : locked_.size(); }
   std::size_t pushed() const { return bounded_ ? ring_.pushed() : locked_.pushed(); }
+  std::size_t popped() const { return bounded_ ? ring_.popped() : locked_.popped(); }
   std::size_t capacity() const noexcept { return bounded_ ? ring_.capacity() : locked_.capacity(); }
 
  private:

@@ -58,6 +58,7 @@ inline void yield(site at = site::here()) noexcept {
 constexpr int spin_rounds(int) noexcept { return 0; }
 inline bool may_spin() noexcept { return true; }
 
+inline void prepare_barriers() noexcept {}
 inline void light_barrier(site at = site::here()) noexcept {
   if (machine* const m = running()) m->light_barrier(at);
 }
