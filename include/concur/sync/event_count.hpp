@@ -87,18 +87,32 @@ class event_count {
   void notify_one() noexcept { notify(1); }
   void notify_all() noexcept { notify(SIZE_MAX); }
 
+  /// For a caller that must be done with everything around it before it wakes anybody: as `notify`, but the parties are
+  /// only taken out of the list, and the caller owes each of them a wake: `list.wake_all(wake_reason::retry)`.
+  [[nodiscard]] wait_list take(std::size_t count) noexcept {
+    os::light_barrier();
+    // relaxed: as in notify.
+    return wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed)) ? take_slowly(count) : wait_list();
+  }
+
+  /// For a party that waits for several at once. `enqueue` puts it into the list, unless it is a task that is
+  /// cancelled; then it makes a heavy barrier and asks once more for what it wants before it sleeps. Who finds by
+  /// `withdraw` that a notify has taken it out owes that hint: it asks again or calls `notify_one`.
+  bool enqueue(waiter& arriving) noexcept {
+    return word_.enqueue(arriving, [](wait_word::bits_type) { return true; });
+  }
+  bool withdraw(waiter& leaving) noexcept { return word_.withdraw(leaving); }
+
  private:
   template <class Ready>
   class async_wait_operation;
 
-  bool enqueue(waiter& arriving) noexcept {
-    return word_.enqueue(arriving, [](wait_word::bits_type) { return true; });
-  }
   void leave(waiter& leaving) noexcept;
   template <class Ready>
   bool announced(waiter& me, Ready& ready);
   template <class Ready>
   bool hinted(Ready& ready);
+  wait_list take_slowly(std::size_t count) noexcept;
   void notify_slow(std::size_t count) noexcept;
 
   wait_word word_;
@@ -193,12 +207,16 @@ bool event_count::wait_within(Ready& ready, wait_limit const& limit, spin_effort
   }
 }
 
-[[gnu::noinline]] inline void event_count::notify_slow(std::size_t count) noexcept {
+inline wait_list event_count::take_slowly(std::size_t count) noexcept {
   wait_word::bits_type const bits = word_.lock_list();
   auto list = wait_word::list_in(bits);
-  auto chosen = list.split(count);
+  auto const chosen = list.split(count);
   word_.unlock_list(wait_word::with_list(list, bits));
-  chosen.wake_all(wake_reason::retry);
+  return chosen;
+}
+
+[[gnu::noinline]] inline void event_count::notify_slow(std::size_t count) noexcept {
+  take_slowly(count).wake_all(wake_reason::retry);
 }
 
 }  // namespace concur::inline CONCUR_ABI
