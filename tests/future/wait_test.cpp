@@ -7,9 +7,17 @@
 #include "../support/test_task.hpp"
 #include "future_support.hpp"
 
+#include <concur/core/deadline.hpp>
+#include <concur/core/errors.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/pool/thread_pool.hpp>
+
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <memory>
+#include <new>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -26,9 +34,14 @@ using concur::return_when;
 using support::counted_unhandled_errors;
 using support::numbered_error;
 using support::queue_executor;
+using support::foreign_coroutine;
+using support::root_task;
 using support::rounds;
 using support::spawn;
 using support::test_task;
+using support::threads_executor;
+
+constexpr auto long_enough = 1h;  // never passes here
 
 struct several {
   explicit several(std::size_t count) : promises(count) {
@@ -43,6 +56,89 @@ test_task<std::size_t> count_done(std::vector<future<int>>& futures, return_when
   auto waiting = concur::wait(futures, when);
   auto const found = co_await waiting;
   co_return none + found.done.size();
+}
+
+struct counts {
+  std::size_t done, pending;
+  bool operator==(counts const&) const = default;
+};
+
+test_task<counts> count_within(std::vector<future<int>>& futures, return_when when, std::chrono::nanoseconds limit) {
+  std::size_t const none = 0;
+  auto const [done, pending] = co_await concur::wait(futures, when, limit);
+  co_return counts{none + done.size(), pending.size()};
+}
+
+// Counts the timers of tasks that run on another executor.
+class watched final : public concur::executor {
+ public:
+  explicit watched(concur::executor& real) : real_(real) {}
+
+  void post(concur::work& item) noexcept override { real_.post(item); }
+  void arm(concur::timer_node& node, concur::time_point when) override {
+    if (no_memory) throw std::bad_alloc();
+    real_.arm(node, when);
+    ++armed;
+  }
+  bool disarm(concur::timer_node& node) noexcept override {
+    bool const in_time = real_.disarm(node);
+    if (in_time) ++disarmed;
+    return in_time;
+  }
+
+  bool no_memory = false;
+  std::atomic<int> armed{0};
+  std::atomic<int> disarmed{0};  // in time
+
+ private:
+  concur::executor& real_;
+};
+
+// Each kind of executor that can wait for a limit.
+enum class kind { queue, two_threads, pool };
+
+class place {
+ public:
+  explicit place(kind which) {
+    if (which == kind::queue) queue_.emplace();
+    if (which == kind::two_threads) threads_.emplace(2u);
+    if (which == kind::pool) pool_.emplace(std::size_t{2});
+    watched_.emplace(real());
+  }
+  watched& where() { return *watched_; }
+
+  template <class T>
+  void run_until_done(root_task<T> const& task) {
+    if (queue_) queue_->run_until([&] { return task.done(); });
+    task.wait_until_done();
+  }
+
+ private:
+  concur::executor& real() {
+    if (queue_) return *queue_;
+    if (threads_) return *threads_;
+    return *pool_;
+  }
+
+  std::optional<queue_executor> queue_;
+  std::optional<threads_executor> threads_;
+  std::optional<concur::thread_pool> pool_;
+  std::optional<watched> watched_;
+};
+
+kind any_kind() { return GENERATE(kind::queue, kind::two_threads, kind::pool); }
+
+foreign_coroutine count_foreign(std::vector<future<int>>& futures, std::chrono::nanoseconds limit, counts& found) {
+  auto waiting = concur::wait(futures, first_completed, limit);
+  auto const [done, pending] = co_await waiting;
+  found = {done.size(), pending.size()};
+}
+
+// So that what follows comes sooner or later than a limit; nothing depends on which.
+void pass_time(std::chrono::microseconds length) {
+  auto const until = std::chrono::steady_clock::now() + length;
+  while (std::chrono::steady_clock::now() < until) {
+  }
 }
 
 }  // namespace
@@ -198,4 +294,224 @@ TEST_CASE("wait: given up while others complete, many times", "[future]") {
     crowd.run();
   }
   CHECK(wrong.load() == 0);
+}
+
+TEST_CASE("wait: a task with a limit that has passed looks once", "[future]") {
+  counted_unhandled_errors const hook;  // of promises that are never kept
+  queue_executor here;
+  watched where(here);
+  several s(3);
+  s.promises[1].set_value(1);
+  for (auto const limit : {0ns, -1ns, std::chrono::nanoseconds::min()}) {
+    auto const all = spawn(where, count_within(s.futures, all_completed, limit));
+    auto const first = spawn(where, count_within(s.futures, first_completed, limit));
+    CHECK(here.run_ready() == 2);
+    REQUIRE(all->done());
+    CHECK(all->result() == counts{1, 2});
+    REQUIRE(first->done());
+    CHECK(first->result() == counts{1, 2});
+  }
+  CHECK(where.armed == 0);
+}
+
+TEST_CASE("wait: a task whose limit never comes arms no timer", "[future]") {
+  queue_executor here;
+  watched where(here);
+  several s(2);
+  auto const task = spawn(where, count_within(s.futures, all_completed, std::chrono::nanoseconds::max()));
+  here.run_ready();
+  CHECK_FALSE(task->done());
+  for (auto& each : s.promises) each.set_value(1);
+  here.run_until([&] { return task->done(); });
+  CHECK(task->result() == counts{2, 0});
+  CHECK(where.armed == 0);
+}
+
+TEST_CASE("wait: a task that needs not wait arms no timer", "[future]") {
+  queue_executor here;
+  watched where(here);
+  several s(1);
+  s.promises[0].set_value(1);
+  auto const task = spawn(where, count_within(s.futures, all_completed, long_enough));
+  here.run_ready();
+  REQUIRE(task->done());
+  CHECK(task->result() == counts{1, 0});
+  std::vector<future<int>> nothing;
+  auto const idle = spawn(where, count_within(nothing, first_completed, long_enough));
+  here.run_ready();
+  REQUIRE(idle->done());
+  CHECK(idle->result() == counts{0, 0});
+  CHECK(where.armed == 0);
+}
+
+TEST_CASE("wait: a task that is served before its limit takes its timer back", "[future]") {
+  place at(any_kind());
+  several s(3);
+  auto const task = spawn(at.where(), count_within(s.futures, all_completed, long_enough));
+  std::thread producer([&] {
+    for (auto& each : s.promises) each.set_value(1);
+  });
+  at.run_until_done(*task);
+  producer.join();
+  CHECK(task->result() == counts{3, 0});
+  CHECK(at.where().disarmed == at.where().armed);
+  for (auto& each : s.futures) CHECK(each.get() == 1);
+}
+
+TEST_CASE("wait: a task whose limit passes leaves the futures as they are", "[future]") {
+  place at(any_kind());
+  several s(2);
+  for (int i = 0; i < 3; ++i) {
+    auto const task = spawn(at.where(), count_within(s.futures, first_completed, 1ms));
+    at.run_until_done(*task);
+    CHECK(task->result() == counts{0, 2});
+  }
+  CHECK(at.where().disarmed == 0);
+  auto const again = spawn(at.where(), count_within(s.futures, all_completed, long_enough));
+  for (auto const& each : s.promises) CHECK_FALSE(each.cancelled());
+  std::thread producer([&] {
+    for (auto& each : s.promises) each.set_value(1);
+  });
+  at.run_until_done(*again);
+  producer.join();
+  CHECK(again->result() == counts{2, 0});
+}
+
+TEST_CASE("wait: a cancel ends a task's wait with a limit, and takes the timer back", "[future]") {
+  place at(any_kind());
+  bool const at_once = GENERATE(false, true);
+  several s(2);
+  s.promises[0].set_value(1);
+  root_task<counts> task(at.where(), count_within(s.futures, all_completed, long_enough));
+  if (at_once) task.cancel();
+  task.start();
+  std::thread canceller([&] { task.cancel(); });
+  at.run_until_done(task);
+  canceller.join();
+  CHECK(task.was_cancelled());
+  CHECK(at.where().disarmed == at.where().armed);
+  CHECK_FALSE(s.promises[1].cancelled());
+  s.promises[1].set_value(1);
+  for (auto& each : s.futures) CHECK(each.get() == 1);
+}
+
+TEST_CASE("wait: a task that has been cancelled does not even look", "[future]") {
+  queue_executor here;
+  several s(1);
+  s.promises[0].set_value(1);
+  root_task<counts> task(here, count_within(s.futures, all_completed, 0ns));
+  task.cancel();
+  task.start();
+  here.run_ready();
+  REQUIRE(task.done());
+  CHECK(task.was_cancelled());
+}
+
+TEST_CASE("wait: no memory for a task's timer", "[future]") {
+  queue_executor here;
+  watched where(here);
+  where.no_memory = true;
+  several s(2);
+  auto const task = spawn(where, count_within(s.futures, all_completed, long_enough));
+  here.run_ready();
+  REQUIRE(task->done());
+  CHECK_THROWS_AS(task->result(), std::bad_alloc);
+  for (auto& each : s.promises) each.set_value(1);
+  for (auto& each : s.futures) CHECK(each.get() == 1);
+}
+
+TEST_CASE("wait: a limit and a completion at the same time", "[future]") {
+  queue_executor here;
+  several s(2);
+  auto const task = spawn(here, count_within(s.futures, all_completed, 1ms));
+  here.run_ready();
+  std::this_thread::sleep_for(2ms);  // the limit has passed, and nobody has looked
+  for (auto& each : s.promises) each.set_value(1);
+  here.run_until([&] { return task->done(); });
+  CHECK(task->result() == counts{2, 0});
+}
+
+TEST_CASE("wait: a wait with a limit is awaited again, and then by a thread", "[future]") {
+  queue_executor here;
+  several s(2);
+  auto const await_twice = [](std::vector<future<int>>& futures) -> test_task<std::size_t> {
+    std::size_t total = 0;
+    auto waiting = concur::wait(futures, all_completed, 1ms);
+    for (int i = 0; i < 2; ++i) {
+      auto const found = co_await waiting;
+      total += found.pending.size();
+    }
+    auto const found = waiting.get();
+    co_return total + found.pending.size();
+  };
+  auto const task = spawn(here, await_twice(s.futures));
+  here.run_until([&] { return task->done(); });
+  CHECK(task->result() == 6);
+  for (auto& each : s.promises) each.set_value(1);
+}
+
+TEST_CASE("wait: a foreign coroutine waits with a limit on the executor of its thread", "[future]") {
+  queue_executor here;
+  several s(2);
+  concur::executor_scope const on_this_thread(here);
+  for (auto const limit : {0ns, std::chrono::nanoseconds(1ms)}) {
+    counts found{9, 9};
+    auto const unserved = count_foreign(s.futures, limit, found);
+    here.run_until([&] { return unserved.done(); });
+    unserved.rethrow_error();
+    CHECK(found == counts{0, 2});
+  }
+  counts found{9, 9};
+  auto const served = count_foreign(s.futures, long_enough, found);
+  CHECK_FALSE(served.done());
+  s.promises[1].set_value(1);
+  here.run_until([&] { return served.done(); });
+  served.rethrow_error();
+  CHECK(found == counts{1, 1});
+  s.promises[0].set_value(1);
+}
+
+// Two threads complete, one of them cancels before, meanwhile or afterwards, and the limit passes.
+TEST_CASE("wait: tasks whose limit passes while others complete and cancel, many times", "[future]") {
+  place at(any_kind());
+  int const times = rounds(1'000);
+  int served = 0, unserved = 0, cancelled = 0, wrong = 0;
+  for (int i = 0; i < times; ++i) {
+    several s(4);
+    bool const all = i % 2 == 0;
+    auto const limit = std::chrono::microseconds(i % 16);
+    root_task<counts> task(at.where(), count_within(s.futures, all ? all_completed : first_completed, limit));
+    support::hammer crowd;
+    crowd.add([&] {
+      task.start();
+      pass_time(std::chrono::microseconds(i % 23));
+      s.promises[0].set_value(1);
+      s.promises[1].set_value(1);
+    });
+    crowd.add([&] {
+      pass_time(std::chrono::microseconds(i % 29));
+      if (i % 5 == 1) task.cancel();
+      s.promises[2].set_value(1);
+      if (i % 5 == 2) task.cancel();
+      s.promises[3].set_value(1);
+      if (i % 5 == 3) task.cancel();
+    });
+    crowd.add([&] { at.run_until_done(task); });
+    crowd.run();
+    if (task.was_cancelled()) {
+      ++cancelled;
+      if (i % 5 == 0 || i % 5 == 4) ++wrong;
+    } else {
+      auto const found = task.result();
+      ++((all ? found.done == 4 : found.done != 0) ? served : unserved);
+      if (found.done + found.pending != 4) ++wrong;
+    }
+    for (auto& each : s.futures) {
+      if (each.get() != 1) ++wrong;
+    }
+  }
+  CAPTURE(served, unserved, cancelled);
+  CHECK(wrong == 0);
+  CHECK(served + unserved + cancelled == times);
+  CHECK(at.where().disarmed <= at.where().armed);
 }

@@ -7,6 +7,12 @@
 //     auto& t = s.make<explored::one_task>(waits_for(st));
 //     s.thread("worker", [&t] { t.run(); });            // runs the coroutine to its end
 //     s.thread("canceller", [&t] { t.cancel(); });
+//
+// It has one timer, whose item runs on a thread of its own, as on another worker of a pool:
+//
+//     s.thread("worker", [&t] { t.run(); t.stop_clock(); });
+//     s.thread("clock", [&t] { t.run_clock(); });       // the timer is due when this thread comes to it
+//     s.thread("another", [&t] { t.run_if_armed(); });  // instead: it is due now, or never
 #pragma once
 
 #include "bounded.hpp"
@@ -14,8 +20,8 @@
 
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
+#include <concur/core/timer_heap.hpp>
 
-#include <stdexcept>
 #include <utility>
 
 namespace explored {
@@ -28,8 +34,15 @@ class one_slot_executor final : public concur::executor {
     full_.store(full, std::memory_order_release);
     concur::os::futex_wake(&full_);
   }
-  void arm(concur::timer_node&, concur::time_point) override { throw std::logic_error("no timers here"); }
-  bool disarm(concur::timer_node&) noexcept override { return false; }
+  void arm(concur::timer_node& node, concur::time_point) override {
+    timer_.set(&node);
+    clock_.store(full, std::memory_order_release);
+    concur::os::futex_wake(&clock_);
+  }
+  bool disarm(concur::timer_node&) noexcept override {
+    std::uint32_t armed = full;
+    return clock_.compare_exchange_strong(armed, empty, std::memory_order_relaxed, std::memory_order_relaxed);
+  }
 
   /// Waits for an item and runs it; returns at once when it is closed.
   void run_one() {
@@ -45,10 +58,33 @@ class one_slot_executor final : public concur::executor {
     concur::os::futex_wake(&full_);
   }
 
+  /// Runs the items of timers until the clock is stopped.
+  void run_clock() {
+    do {
+      concur::os::futex_wait(clock_, empty);
+    } while (run_if_armed() != closed);
+  }
+  /// Returns what the clock was.
+  std::uint32_t run_if_armed() {
+    std::uint32_t armed = full;
+    // acquire: the node.
+    if (clock_.compare_exchange_strong(armed, empty, std::memory_order_acquire, std::memory_order_relaxed)) {
+      timer_.get()->item()->run();
+    }
+    return armed;
+  }
+  /// No timer will be armed any more, and none is.
+  void stop_clock() {
+    testing::check(clock_.exchange(closed, std::memory_order_relaxed) == empty, "a timer was left armed");
+    concur::os::futex_wake(&clock_);
+  }
+
  private:
   enum : std::uint32_t { empty, full, closed };
   concur::os::plain<concur::work*> slot_;
   concur::os::atomic<std::uint32_t> full_{empty};
+  concur::os::plain<concur::timer_node*> timer_;
+  concur::os::atomic<std::uint32_t> clock_{empty};  // full: the timer is armed
 };
 
 class one_task {
@@ -70,6 +106,11 @@ class one_task {
     executor_.run_one();
     if (root_.done()) executor_.close();
   }
+  /// See above.
+  void run_clock() { executor_.run_clock(); }
+  void run_if_armed() { executor_.run_if_armed(); }
+  void stop_clock() { executor_.stop_clock(); }
+
   /// Any thread.
   void cancel() { root_.cancel(); }
 

@@ -3,7 +3,7 @@
 // Waits for several futures at once, and says which are done. Python's wait of both kinds.
 //
 //     auto [done, pending] = wait(futures, first_completed, 2s).get();     // a thread or fiber
-//     auto [done, pending] = co_await wait(futures, first_completed);      // a coroutine
+//     auto [done, pending] = co_await wait(futures, first_completed, 2s);  // a coroutine
 //     for (auto* f : done) use(f->get());
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <concur/core/os.hpp>
 #include <concur/future/basic_future.hpp>
 #include <concur/future/detail/arrivals.hpp>
+#include <concur/future/detail/limited_await.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -72,6 +73,7 @@ class [[nodiscard]] futures_wait {
 
  private:
   friend class detail::arrivals_await<futures_wait>;
+  friend class detail::limited_arrivals_await<futures_wait>;
   static constexpr bool owns_futures = false;
 
   template <class Range>
@@ -115,7 +117,7 @@ class [[nodiscard]] futures_wait {
   detail::arrivals arrivals_;
 };
 
-/// The same with a limit, for threads and fibers. Tasks put their limit around the wait: `timeout`, `move_on_after`.
+/// The same with a limit: it is also over when that has passed.
 template <class Future>
 class [[nodiscard]] limited_futures_wait : private futures_wait<Future> {
  public:
@@ -123,8 +125,13 @@ class [[nodiscard]] limited_futures_wait : private futures_wait<Future> {
   limited_futures_wait(Range& futures, return_when when, time_point deadline)
       : futures_wait<Future>(futures, when), deadline_(deadline) {}
 
-  /// Blocks until it is over or the limit has passed, and says what is done then.
+  /// Blocks until it is over, and says what is done then.
   wait_result<Future> get() { return this->get_within({.deadline = deadline_}); }
+
+  /// `co_await` waits without blocking the thread, with a timer of the task's executor. A cancel ends the wait only: it
+  /// throws `cancelled`. Throws std::bad_alloc when there is no memory for the timer.
+  auto operator co_await() & { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_); }
+  auto operator co_await() && { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_); }
 
  private:
   time_point const deadline_;

@@ -25,10 +25,14 @@ namespace concur::inline CONCUR_ABI::detail {
 /// Which arrivals are news.
 enum class news_of : std::uint8_t { each, error_or_last, last };
 
-/// Everything but `wake` belongs to one party. Arrivals are given out in the order in which they came.
+/// Everything but `wake` and `ring` belongs to one party. Arrivals are given out in the order in which they came.
 class arrivals final : public party {
  public:
   static constexpr std::size_t none = SIZE_MAX;
+
+  // What ends a sleep; flags of the word.
+  static constexpr wait_word::bits_type news = wait_word::first_flag;  // until `pop` has found nothing
+  static constexpr wait_word::bits_type alarm = wait_word::second_flag;  // for ever
 
   /// For exactly `count` futures. One allocation.
   arrivals(std::size_t count, news_of wanted)
@@ -64,17 +68,23 @@ class arrivals final : public party {
 
   /// Blocks until there is news, which `pop` then finds; returns whether it came within the limit.
   bool wait_for_news(wait_limit const& limit);
-  bool enqueue(waiter& me) noexcept {
-    return word_.enqueue(me, [](wait_word::bits_type bits) { return (bits & news) == 0; });
+  /// Waits until one of these flags is set, or `me` is woken for no reason.
+  bool enqueue(waiter& me, wait_word::bits_type ending = news) noexcept {
+    return word_.enqueue(me, [ending](wait_word::bits_type bits) { return (bits & ending) == 0; });
   }
   bool withdraw(waiter& me) noexcept { return word_.withdraw(me); }
+
+  /// Wakes the party if it sleeps, and says from now on that the alarm rang. Any thread. As soon as the party knows,
+  /// all this may be gone.
+  void ring() noexcept;
+  // relaxed: it says that time has passed, and nothing else. Who has to know that `ring` has done with everything asks
+  // under the lock, by `enqueue`.
+  bool alarm_rang() const noexcept { return (word_.bits().load(std::memory_order_relaxed) & alarm) != 0; }
 
   void wake(waiter& woken, wake_reason) noexcept override { arrive(static_cast<entry&>(woken)); }
   wake_reason park(waiter&, time_point) noexcept override { return wake_reason::none; }  // it is no fiber
 
  private:
-  static constexpr wait_word::bits_type news = wait_word::first_flag;
-
   struct entry : waiter {
     entry(arrivals& all, std::size_t number, future_state_base& awaited) noexcept
         : waiter(&all), index(number), state(awaited) {
@@ -98,7 +108,7 @@ class arrivals final : public party {
     return yes;
   }
 
-  wait_word word_;  // the party that sleeps, and `news`
+  wait_word word_;  // the party that sleeps, `news` and `alarm`
   std::unique_ptr<std::optional<entry>[]> const entries_;
   std::size_t added_ = 0;
   // Under the lock of the list:
@@ -210,6 +220,14 @@ inline std::size_t arrivals::pop() noexcept {
   first_.set(first->next.get());
   word_.unlock_list(bits);
   return first->index;
+}
+
+inline void arrivals::ring() noexcept {
+  auto const bits = word_.lock_list();
+  auto list = wait_word::list_in(bits);
+  auto sleeper = list.split(1);
+  word_.unlock_list(wait_word::with_list(list, bits | alarm));  // the last access
+  sleeper.wake_all(wake_reason::granted);
 }
 
 [[gnu::noinline]] inline bool arrivals::wait_for_news(wait_limit const& limit) {

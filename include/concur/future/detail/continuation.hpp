@@ -3,6 +3,7 @@
 // The state of a future made by `then`: the callback of the future before it, with the function inside, in one block.
 #pragma once
 
+#include <concur/core/blocking.hpp>
 #include <concur/future/future_state.hpp>
 #include <concur/future/outcome.hpp>
 
@@ -77,14 +78,30 @@ class continuation final : public future_state<typename decltype(continuation_re
   }
 
   void request_cancel() noexcept override {
-    auto* const before = this->with_list_locked([this] {
-      if (source_ != nullptr) source_->add_reference();
-      return source_;
-    });
-    if (before == nullptr) return;
-    before->cancel();
-    before->drop_reference();
+    if (held_source const before(*this); before.state != nullptr) before.state->cancel();
   }
+
+  // Who waits for this waits for the source, which may have to be run in place.
+  void about_to_block(wait_limit const& limit) override {
+    held_source const before(*this);
+    if (before.state != nullptr && !before.state->done()) before.state->about_to_block(limit);
+  }
+
+  /// The source, if it has not been let go of yet, with a reference.
+  struct held_source {
+    explicit held_source(continuation& mine) noexcept
+        : state(mine.with_list_locked([&mine] {
+            if (mine.source_ != nullptr) mine.source_->add_reference();
+            return mine.source_;
+          })) {}
+    ~held_source() {
+      if (state != nullptr) state->drop_reference();
+    }
+    held_source(held_source const&) = delete;
+    held_source& operator=(held_source const&) = delete;
+
+    future_state<T>* const state;
+  };
 
   future_state<T>* let_go_of_source() noexcept {
     return this->with_list_locked([this] { return std::exchange(source_, nullptr); });
