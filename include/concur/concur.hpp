@@ -6,7 +6,8 @@
 //     sync     locks, semaphore, event, condition, latch, barrier      core
 //     queue    ring, queue, lifo_queue, priority_queue                  core sync
 //     future   future, promise, wait, gather, as_completed              core sync
-//     thread   thread, timer, thread_specific                          core sync
+//     thread   thread, timer, thread_specific                          core sync future
+//     pool     thread_pool, parallel_for, reduce, sort, invoke         core sync queue future thread
 //
 //     concur::mutex m;
 //     std::scoped_lock guard(m);
@@ -18,6 +19,7 @@
 #include <concur/core/assert.hpp>
 #include <concur/core/awaiter.hpp>
 #include <concur/core/blocking.hpp>
+#include <concur/core/bound_call.hpp>
 #include <concur/core/cache_line.hpp>
 #include <concur/core/cancellation.hpp>
 #include <concur/core/deadline.hpp>
@@ -54,6 +56,7 @@
 #include <concur/queue/priority_queue.hpp>
 #include <concur/queue/queue.hpp>
 #include <concur/queue/ring.hpp>
+#include <concur/queue/select.hpp>
 #include <concur/queue/unbounded.hpp>
 
 #include <concur/future/as_completed.hpp>
@@ -74,3 +77,12 @@
 #include <concur/thread/thread_options.hpp>
 #include <concur/thread/thread_specific.hpp>
 #include <concur/thread/timer.hpp>
+
+#include <concur/pool/grain.hpp>
+#include <concur/pool/mapped.hpp>
+#include <concur/pool/parallel_for.hpp>
+#include <concur/pool/parallel_invoke.hpp>
+#include <concur/pool/parallel_reduce.hpp>
+#include <concur/pool/parallel_sort.hpp>
+#include <concur/pool/thread_pool.hpp>
+#include <concur/pool/thread_pool_options.hpp>

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a thread that works for a pool has of its own. There are workers, for all their life, and guests: threads from
+// outside, for as long as they take part in a parallel algorithm.
+#pragma once
+
+#include <concur/core/cache_line.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
+#include <concur/pool/detail/search_pace.hpp>
+#include <concur/pool/detail/work_deque.hpp>
+#include <concur/sync/event_count.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace concur::inline CONCUR_ABI::detail {
+
+class fork;
+class pool_state;
+struct pool_worker;
+
+/// Guest or worker.
+struct alignas(2 * cache_line_size) pool_member {
+  static constexpr std::size_t room_for_forks = CONCUR_EXPLORE ? 4 : 256;
+
+  pool_member() = default;
+  pool_member(pool_member const&) = delete;
+  pool_member& operator=(pool_member const&) = delete;
+
+  /// The innermost membership of the calling thread, or null.
+  static pool_member*& current() noexcept { return os::thread_slot<pool_member, pool_member*>(); }
+
+  // Written once, by the pool.
+  pool_state* pool = nullptr;
+  pool_worker* worker = nullptr;  // this, or null for a guest
+
+  // The member's own: what its thread was before, in this pool or another.
+  pool_member* outer = nullptr;
+
+  // Members that wait for a fork which this one has taken from them: they may help with those that it makes itself.
+  event_count helpers;
+
+  work_deque<fork, room_for_forks> forks;
+};
+
+struct pool_worker : pool_member {
+  static constexpr std::size_t room_for_jobs = CONCUR_EXPLORE ? 4 : 1024;
+
+  /// The membership of the calling thread in this pool, as one of its workers, or null.
+  static pool_worker* of(pool_state const& pool) noexcept {
+    for (pool_member* each = current(); each != nullptr; each = each->outer) {
+      if (each->pool == &pool && each->worker != nullptr) return each->worker;
+    }
+    return nullptr;
+  }
+
+  // The worker's own.
+  unsigned given = 0;  // jobs by jobs, since the oldest has had its turn
+  bool outside_next = false;  // which of the oldest has it: its own or that from outside
+  std::uint32_t random = 1;
+  search_pace pace;
+
+  // Written by the worker alone, so that counting costs no locked operation; read by those who add up. An item is
+  // counted as posted before anybody can see it, and as done after it has run.
+  os::atomic<std::uint64_t> posted{0};
+  os::atomic<std::uint64_t> started{0};
+  os::atomic<std::uint64_t> done{0};
+  static void count(os::atomic<std::uint64_t>& counter) noexcept {
+    // relaxed: its own. release: whoever reads the count sees what was counted.
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+
+  work_deque<work, room_for_jobs> jobs;
+};
+
+}  // namespace concur::inline CONCUR_ABI::detail

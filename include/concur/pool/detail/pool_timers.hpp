@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The timers of a pool: a heap under a lock, and the moment at which workers have to look at it.
+#pragma once
+
+#include <concur/core/deadline.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/short_lock.hpp>
+#include <concur/core/timer_heap.hpp>
+
+#include <mutex>
+
+namespace concur::inline CONCUR_ABI::detail {
+
+/// Any thread may call any member.
+class pool_timers {
+ public:
+  /// Arms the node. Returns whether it is now the first to be due. Throws std::bad_alloc.
+  bool add(timer_node& node, time_point when) {
+    std::lock_guard const hold(lock_);
+    timers_.add(node, when);
+    return publish_next() == when;
+  }
+
+  /// Returns false if it was taken as due.
+  bool remove(timer_node& node) noexcept {
+    std::lock_guard const hold(lock_);
+    if (!node.is_armed()) return false;
+    timers_.remove(node);
+    publish_next();
+    return true;
+  }
+
+  /// When the next is due; os::never when there is none.
+  // relaxed: a hint; who sets an earlier one wakes a sleeper.
+  time_point next() const noexcept { return time_point(time_point::duration(next_.load(std::memory_order_relaxed))); }
+
+  /// Calls `post(work&)` for everything that is due, under the lock: whoever then finds its node not armed knows that
+  /// its item was posted.
+  template <class Post>
+  void take_due(time_point now, Post post) noexcept {
+    std::lock_guard const hold(lock_);
+    while (timer_node* const due = timers_.pop_due(now)) post(*due->item());
+    publish_next();
+  }
+
+ private:
+  time_point publish_next() noexcept {
+    auto const next = timers_.next_deadline();
+    next_.store(next.time_since_epoch().count(), std::memory_order_relaxed);
+    return next;
+  }
+
+  short_lock lock_;
+  timer_heap timers_;  // under the lock
+  os::atomic<time_point::rep> next_{os::never.time_since_epoch().count()};  // written under the lock
+};
+
+}  // namespace concur::inline CONCUR_ABI::detail

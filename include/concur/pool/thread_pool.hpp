@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Threads that wait for jobs, so that a job need not wait for a thread. Python's ThreadPoolExecutor.
+//
+//     concur::thread_pool pool(4);
+//     concur::future<int> lines = pool.submit(count_lines, "a.txt");
+//     pool.post([] { clean_up(); });                              // nobody waits for it
+//     std::printf("%d\n", lines.get());                           // or co_await lines
+//
+// A coroutine awaits a job in two steps, because GCC 12 destroys twice what a temporary lambda in an await captures:
+//
+//     auto job = pool.submit([text] { return parse(text); });
+//     auto tree = co_await job;
+#pragma once
+
+#include <concur/core/awaiter.hpp>
+#include <concur/core/blocking.hpp>
+#include <concur/core/deadline.hpp>
+#include <concur/core/errors.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/process_lock.hpp>
+#include <concur/core/registry.hpp>
+#include <concur/future/future.hpp>
+#include <concur/pool/detail/job.hpp>
+#include <concur/pool/detail/pool_state.hpp>
+#include <concur/pool/mapped.hpp>
+#include <concur/pool/thread_pool_options.hpp>
+#include <concur/thread/cpu_count.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace concur::inline CONCUR_ABI {
+
+/// Which jobs are begun first. Those that have begun are not interrupted.
+enum class priority : std::uint8_t {
+  high,    ///< before all others
+  normal,  ///< as without a priority
+  low,     ///< when nothing else is there: it may wait for ever
+};
+
+/// What a pool is doing; see `thread_pool::stats`.
+struct thread_pool_stats {
+  std::size_t workers = 0;
+  std::uint64_t queued = 0;   ///< jobs and resumed tasks that wait for a worker
+  std::uint64_t running = 0;  ///< those that run
+  std::uint64_t done = 0;     ///< those that have run, or were cancelled, since the pool was made
+};
+
+/// A fixed number of workers. Every job that was accepted runs once, on one of them, unless its future is cancelled
+/// before it begins or `shutdown` cancels it. What happened before a job was given is visible to it.
+///
+/// Order: jobs from outside are begun about in the order in which they came. A job given by a job is begun before
+/// those, newest first, by the worker that gave it, or is taken over by an idle one.
+///
+/// A job may wait for another job of its pool: `get`, `wait` and the like run it in place unless it has begun
+/// elsewhere; so waiting cannot run the pool out of workers. (A wait with a limit then takes as long as the job.) No
+/// other job runs meanwhile, which could need a lock that the waiting one holds.
+///
+/// An exception that leaves a job goes to its future; without one, to the hook for unhandled errors (core/errors.hpp).
+///
+/// The destructor runs what is queued and waits for the workers; jobs may give further jobs meanwhile. Called by a job
+/// of this very pool it does not wait: the pool ends after that. Any thread may call any other member. In a child
+/// process forked by another thread the pool cannot be used: members throw misuse, and the destructor does nothing.
+///
+/// Idle workers use no processor time after some microseconds. A submit costs one recycled block, in which job, result
+/// and shared state lie together, and one allocation more for a job that takes a stop token; a post, one recycled
+/// block.
+///
+/// Algorithm: work stealing after R. Blumofe and C. Leiserson (1999), with a shared queue for what comes from outside.
+class thread_pool {
+ public:
+  /// As many workers as there are processors for this process.
+  thread_pool() : thread_pool(std::size_t(cpu_count())) {}
+
+  /// Starts the workers. Throws misuse for 0, std::system_error when a thread cannot be started, std::bad_alloc, and
+  /// what the initializer throws; then no thread is left.
+  explicit thread_pool(std::size_t workers, thread_pool_options const& options = thread_pool_options())
+      : state_(detail::pool_state::start(at_least_one(workers), options)) {}
+  thread_pool(thread_pool const&) = delete;
+  thread_pool& operator=(thread_pool const&) = delete;
+  ~thread_pool();
+
+  /// Has `function(arguments…)` called by a worker, or `function(stop_token, arguments…)` if that is possible (a member
+  /// function takes the token after its object), and returns the future of what it returns. Function and arguments are
+  /// copied or moved in, and end when the job has run or is cancelled. A cancel stops the token.
+  ///
+  /// Throws `closed` after a shutdown, std::bad_alloc, and what copying throws; then nothing was queued.
+  template <class Function, class... Arguments>
+    requires(!std::is_same_v<std::decay_t<Function>, priority>)
+  auto submit(Function&& function, Arguments&&... arguments) {
+    return submit(priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+  }
+  template <class Function, class... Arguments>
+  auto submit(priority when, Function&& function, Arguments&&... arguments);
+
+  /// The same for a job that nobody waits for.
+  template <class Function, class... Arguments>
+    requires(!std::is_same_v<std::decay_t<Function>, priority>)
+  void post(Function&& function, Arguments&&... arguments) {
+    post(priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+  }
+  template <class Function, class... Arguments>
+  void post(priority when, Function&& function, Arguments&&... arguments);
+
+  /// A job `function(element)` for each element of the range, queued all at once; the futures in the order of the
+  /// range. Each job has copies of its own. Either all are queued or none.
+  template <class Function, std::ranges::input_range Range>
+  auto submit_many(Function const& function, Range&& elements);
+
+  /// A job `function(element)`, or `function(stop_token, element)`, for each element of the range; gives the results in
+  /// the order of the range, to whoever iterates over it or calls `next` (see pool/mapped.hpp). Nothing begins before
+  /// the first result is asked for. From then on at most `look_ahead` elements are taken beyond the one whose result is
+  /// asked for: four per worker if it is 0.
+  ///
+  /// The result has the function, which several workers call at the same time, as a const object. A range given as an
+  /// lvalue must outlive the result, and be left alone; one given as an rvalue is moved into it. The function gets the
+  /// elements themselves: as lvalues, or as rvalues if a container was moved in. If the range makes them as it goes, or
+  /// can be read only once, it gets copies, as rvalues.
+  template <class Function, std::ranges::viewable_range Range>
+    requires std::ranges::input_range<Range>
+  auto map(Function&& function, Range&& range, std::size_t look_ahead = 0) {
+    constexpr bool owned = !std::is_lvalue_reference_v<Range> && detail::owns_elements<std::remove_cvref_t<Range>>;
+    return mapped<std::decay_t<Function>, std::views::all_t<Range>, owned>(usable(), std::forward<Function>(function),
+                                                                           std::forward<Range>(range),
+                                                                           look_ahead != 0 ? look_ahead : 4 * size());
+  }
+
+  /// From now on jobs from outside are refused with `closed`. Those that were accepted run, unless `cancel_pending`:
+  /// then those that have not begun are cancelled. With `wait`, waits until the workers have ended; that throws misuse
+  /// in a job of this pool. Any number of times.
+  void shutdown(bool wait = true, bool cancel_pending = false);
+
+  /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. All forms throw misuse in a
+  /// job or task that runs on this pool, which would wait for itself.
+  void wait_idle() { idle_within({}); }
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_idle_for(std::chrono::duration<Rep, Period> const& limit) {
+    return idle_within({.deadline = deadline_after(limit)});
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_idle_until(std::chrono::time_point<Clock, Duration> const& limit) {
+    return idle_within(limit_at(limit));
+  }
+  [[nodiscard]] bool wait_idle(os::stop_token const& stop) { return idle_within({.stop = &stop}); }
+  [[nodiscard]] awaitable<void> auto async_wait_idle() { return usable().async_wait_idle(); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return state_->workers(); }
+  [[nodiscard]] std::string const& name() const noexcept { return state_->name(); }
+
+  /// Figures of about the same moment; they may be out of date when they arrive. A job that was cancelled, or run by
+  /// one that waited for it, counts as queued until a worker comes across it.
+  [[nodiscard]] thread_pool_stats stats() const noexcept {
+    auto const now = state_->counted();
+    return {state_->workers(), now.posted - now.started, now.started - now.done, now.done};
+  }
+
+  /// Whether the calling thread is one of its workers.
+  [[nodiscard]] bool is_worker() const noexcept { return detail::pool_worker::of(*state_) != nullptr; }
+
+  /// For tasks that are to run on the workers. It must not be used when the pool has been destroyed.
+  executor& get_executor() noexcept { return *state_; }
+  operator executor&() noexcept { return *state_; }
+
+ private:
+  friend struct thread_pool_access;
+
+  static std::size_t at_least_one(std::size_t workers) {
+    if (workers == 0) throw misuse("a thread pool needs at least one worker");
+    return workers;
+  }
+  static constexpr detail::lane lane_for(priority when) noexcept {
+    return when == priority::high  ? detail::lane::high
+           : when == priority::low ? detail::lane::low
+                                   : detail::lane::normal;
+  }
+  detail::pool_state& usable() const {
+    state_->require_own_process();
+    return *state_;
+  }
+  bool idle_within(wait_limit const& limit) { return usable().wait_idle(limit); }
+
+  detail::pool_state* const state_;
+};
+
+/// For parallel algorithms: the state behind a pool.
+struct thread_pool_access {
+  static detail::pool_state& state(thread_pool& pool) { return pool.usable(); }
+};
+
+/// The pool of the process, made on first use with as many workers as there are processors, and never destroyed: at the
+/// end of the process its workers are where they are. A child process forked from this one gets one of its own. Shared
+/// by everything in the process that was built with the same switches. Throws as the constructor does. Any thread.
+thread_pool& default_pool();
+
+inline thread_pool::~thread_pool() {
+  if (state_->lost()) return;  // others may have held its locks, and hold them for ever
+  state_->close(false);
+  if (!is_worker()) state_->join();
+  state_->drop_reference();
+}
+
+template <class Function, class... Arguments>
+auto thread_pool::submit(priority when, Function&& function, Arguments&&... arguments) {
+  return detail::submit_job(*state_, lane_for(when), std::forward<Function>(function),
+                            std::forward<Arguments>(arguments)...);
+}
+
+template <class Function, class... Arguments>
+void thread_pool::post(priority when, Function&& function, Arguments&&... arguments) {
+  using job = detail::posted_job<std::decay_t<Function>, std::decay_t<Arguments>...>;
+  auto made = std::make_unique<job>(*state_, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+  state_->add(*made, lane_for(when));
+  static_cast<void>(made.release());
+}
+
+template <class Function, std::ranges::input_range Range>
+auto thread_pool::submit_many(Function const& function, Range&& elements) {
+  using job = detail::job<std::decay_t<Function>, std::ranges::range_value_t<Range>>;
+  std::vector<future<typename job::result_type>> results;
+  if constexpr (std::ranges::sized_range<Range>) results.reserve(std::size_t(std::ranges::size(elements)));
+  work* first = nullptr;
+  work* last = nullptr;
+  auto const give_up = [&] {
+    while (first != nullptr) {
+      auto& each = static_cast<job&>(*first);
+      first = first->next();
+      each.drop_reference();  // the queue's
+    }
+  };
+  try {
+    for (auto&& each : elements) {
+      results.emplace_back();
+      auto* const made = new job(*state_, function, std::forward<decltype(each)>(each));
+      results.back() = future<typename job::result_type>(adopt_state, *made);
+      made->set_next(nullptr);
+      if (first == nullptr) {
+        first = made;
+      } else {
+        last->set_next(made);
+      }
+      last = made;
+    }
+    if (first != nullptr) state_->add_many(*first, results.size());
+  } catch (...) {
+    give_up();
+    throw;
+  }
+  return results;
+}
+
+inline void thread_pool::shutdown(bool wait, bool cancel_pending) {
+  auto& mine = usable();
+  if (wait && is_worker()) throw misuse("a job of a pool waited for that pool to end");
+  mine.close(cancel_pending);
+  if (wait) mine.join();
+}
+
+namespace detail {
+
+// A pool that was made in a parent process is of no use here, and its memory is left alone.
+struct default_pool_of {
+  process_wide::process_lock lock;
+  thread_pool* pool = nullptr;
+  unsigned forks = 0;
+};
+[[gnu::visibility("default")]] inline constinit default_pool_of the_default_pool;
+
+}  // namespace detail
+
+inline thread_pool& default_pool() {
+  auto& mine = detail::the_default_pool;
+  process_wide::keep_over_fork<detail::the_default_pool.lock>();
+  process_wide::process_lock::guard const held(mine.lock);
+  unsigned const now = process_wide::forks.load(std::memory_order_relaxed);
+  if (mine.pool == nullptr || mine.forks != now) {
+    mine.pool = new thread_pool(std::size_t(cpu_count()),
+                                thread_pool_options().name("default").threads(thread_options().daemon()));
+    mine.forks = now;
+  }
+  return *mine.pool;
+}
+
+}  // namespace concur::inline CONCUR_ABI
