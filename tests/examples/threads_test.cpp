@@ -67,10 +67,11 @@ TEST_CASE("threads/thread_type: T07, objects run with the arguments they have st
 
 TEST_CASE("threads/cpu_work: T08, both lists are right") {
   auto const printed = output_of("threads/cpu_work", {"20"});
-  REQUIRE(printed.size() == 3);
+  REQUIRE(printed.size() == 4);
   CHECK(printed[0].starts_with("two lists of 100000 numbers, 20 rounds, "));
   CHECK(printed[1].starts_with("one after the other: "));
   CHECK(printed[2].starts_with("in two threads: "));
+  CHECK(printed[3].starts_with("on a pool of "));
 }
 
 TEST_CASE("threads/shared_number: T10, with the lock each thread reads what it wrote") {
@@ -188,6 +189,35 @@ TEST_CASE("threads/thread_specific: T18, no thread sees another's value") {
   REQUIRE(printed.size() == 20);
   CHECK(as_set(printed, 0, 10) == each(0, 9, [](auto i) { return "thread_specific: stored " + i + ", read " + i; }));
   CHECK(as_set(printed, 10, 20) == each(0, 9, [](auto i) { return "by hand: stored " + i + ", read " + i; }));
+}
+
+TEST_CASE("threads/thread_pool: T19, never more at once than there are workers, and results in their order") {
+  auto const printed = output_of("threads/thread_pool");
+  REQUIRE(printed.size() == 49);
+  set_of_lines run;
+  for (std::size_t i = 0; i < 40; ++i) {
+    auto const at = printed[i].find(" runs, ");
+    REQUIRE(at != printed[i].npos);
+    run.insert(printed[i].substr(0, at));
+    auto const inside = printed[i].substr(at + 7);
+    CHECK(each(1, 5, [](auto n) { return n + " at this moment"; }).count(inside) == 1);
+  }
+  CHECK(run == each(1, 40, [](auto n) { return "task " + n; }));
+
+  lines const last(printed.begin() + 40, printed.end());
+  std::set<std::string> sleepers;
+  for (std::string const seconds : {"1", "2", "3"}) {
+    auto const sleeps = std::find_if(last.begin(), last.end(),
+                                     [&](auto const& line) { return line.ends_with(" sleeps for " + seconds + " s"); });
+    REQUIRE(sleeps != last.end());
+    sleepers.insert(sleeps->substr(0, sleeps->find(' ')));
+    CHECK(std::size_t(sleeps - last.begin()) < position(last, "result " + seconds + " after "));
+  }
+  CHECK(sleepers == std::set<std::string>{"worker-1", "worker-2"});
+  CHECK(position(last, "result 1 after ") < position(last, "result 2 after "));
+  CHECK(position(last, "result 2 after ") < position(last, "result 3 after "));
+  CHECK(lines(last.end() - 2, last.end()) ==
+        lines{"done: true, true, true", "shut down, and refused a task that came too late"});
 }
 
 TEST_CASE("threads/queue_of_three: T20, what is refused stays, and what is empty gives nothing") {
