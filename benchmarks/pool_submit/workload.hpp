@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A million jobs that do nothing are submitted to a pool of two workers by a third thread, which keeps all the futures
-// then gets them all and drops them. Time of a job: elapsed time until that is done, divided by the jobs.
+// A million jobs that do nothing are submitted to a pool of two workers by a third thread, which keeps all the futures,
+// then gets and drops them. Time of a job: elapsed time until that is done, divided by the jobs.
 #pragma once
 
 #include "../support/jobs.hpp"

@@ -22,7 +22,7 @@
 
 namespace bench {
 
-/// Of the two ways to a future that are documented, the faster one.
+/// One of the two documented ways to a future.
 class asio_pool {
  public:
   static constexpr bool waits_once = true;
@@ -72,8 +72,8 @@ class basic_tbb_pool {
   void post(Job job) {
     arena_.enqueue(std::move(job));
   }
-  /// An arena cannot be waited for. Looking at the tally now and then is the cheapest way here: a counter that all jobs
-  /// share, and a task_group (`defer`, `enqueue`, `wait`), were both found to be slower.
+  /// An arena cannot be waited for. Looking at the tally now and then costs the jobs nothing, as a counter that all of
+  /// them share, or a task_group, would.
   void wait_for(long counted) {
     while (tally::sum() < counted) std::this_thread::sleep_for(std::chrono::microseconds(50));
   }

@@ -4,7 +4,7 @@
 //
 //     core     errors, executors, waiters, cancellation, timers        -
 //     sync     locks, semaphore, event, condition, latch, barrier      core
-//     queue    ring, queue, lifo_queue, priority_queue                  core sync
+//     queue    ring, queue, lifo_queue, priority_queue, select          core sync
 //     future   future, promise, wait, gather, as_completed              core sync
 //     thread   thread, timer, thread_specific                          core sync future
 //     pool     thread_pool, parallel_for, reduce, sort, invoke         core sync queue future thread

@@ -194,7 +194,7 @@ twice const shared_beside_search(
     schedules_of_three());
 
 twice const closed("injection_queue", "a close beside a push", [](scenario& s) {
-  auto& st = s.make<state>(1);
+  auto& st = s.make<state>(std::size_t{1});
   auto& accepted = s.make<counted>();
   auto& found = s.make<counted>();
   s.thread("poster", [&] {
@@ -215,7 +215,7 @@ twice const closed("injection_queue", "a close beside a push", [](scenario& s) {
 });
 
 twice const taken_back("injection_queue", "a fork taken back beside a worker", [](scenario& s) {
-  auto& st = s.make<state>(1);
+  auto& st = s.make<state>(std::size_t{1});
   auto& mine = s.make<counted>();
   auto& stolen = s.make<counted>();
   st.push(0, lane::forks);
@@ -232,7 +232,7 @@ twice const taken_back("injection_queue", "a fork taken back beside a worker", [
 });
 
 twice const taken_back_of_two("injection_queue", "forks taken back by their owners, beside a worker", [](scenario& s) {
-  auto& st = s.make<state>(1);
+  auto& st = s.make<state>(std::size_t{1});
   auto& mine = s.make<counted>();
   auto& stolen = s.make<counted>();
   st.push(0, lane::forks);
@@ -253,7 +253,7 @@ twice const taken_back_of_two("injection_queue", "forks taken back by their owne
 
 // What is counted as posted is known to whoever has seen that it was taken.
 twice const counted_before("injection_queue", "counted before it is taken", [](scenario& s) {
-  auto& st = s.make<state>(1);
+  auto& st = s.make<state>(std::size_t{1});
   auto& done = s.make<concur::os::atomic<int>>(0);
   s.thread("worker", [&] {
     if (st.try_take(0)) done.fetch_add(1, std::memory_order_release);
@@ -268,7 +268,7 @@ twice const counted_before("injection_queue", "counted before it is taken", [](s
 });
 
 twice const emptied("injection_queue", "jobs taken out to be cancelled, beside a worker", [](scenario& s) {
-  auto& st = s.make<state>(1);
+  auto& st = s.make<state>(std::size_t{1});
   auto& out = s.make<counted>();
   auto& run = s.make<counted>();
   st.push(0, lane::high);

@@ -279,7 +279,7 @@ TEST_CASE("parallel_invoke: nothing unrelated runs on a worker that waits", "[pa
                 seen_soon([&] { return taken_over.load(); });
                 pool.post([&] {
                   unrelated = true;
-                  std::lock_guard const wait(held);
+                  std::unique_lock const attempt(held, std::try_to_lock);  // by its own thread it would wait for ever
                 });
                 posted = true;
               });

@@ -35,7 +35,7 @@ namespace {
 using namespace std::chrono_literals;
 using concur::event;
 using concur::future;
-using concur::priority;
+using concur::job_priority;
 using concur::thread_pool;
 using concur::thread_pool_options;
 using support::counted_value;
@@ -206,10 +206,10 @@ TEST_CASE("thread_pool_faults: every allocation of submit and post may fail, and
     };
     // The text's own at the least, each time.
     CHECK(check([&] { static_cast<void>(pool.submit(job, long_text)); }) >= 300);
-    CHECK(check([&] { static_cast<void>(pool.submit(priority::low, job, long_text)); }) >= 300);
+    CHECK(check([&] { static_cast<void>(pool.submit(job_priority::low, job, long_text)); }) >= 300);
     CHECK(check([&] { static_cast<void>(pool.submit(stoppable, long_text)); }) >= 600);
     CHECK(check([&] { pool.post(job, long_text); }) >= 300);
-    CHECK(check([&] { pool.post(priority::high, job, long_text); }) >= 300);
+    CHECK(check([&] { pool.post(job_priority::high, job, long_text); }) >= 300);
   };
   thread_pool pool(1);
   try_all(pool);
@@ -314,7 +314,7 @@ bool pool_is_lost(std::unique_ptr<thread_pool> pool) {
   bool right = true;
   auto const misused = [&right](auto attempt) { right = throws<concur::misuse>(attempt) && right; };
   misused([&] { static_cast<void>(pool->submit([] { return 1; })); });
-  misused([&] { static_cast<void>(pool->submit(priority::high, [](stop_token const&) {})); });
+  misused([&] { static_cast<void>(pool->submit(job_priority::high, [](stop_token const&) {})); });
   misused([&] { pool->post([mine = std::string(100, 'x')] {}); });
   misused([&] { static_cast<void>(pool->submit_many([](int) {}, std::vector{1, 2})); });
   misused([&] { pool->wait_idle(); });

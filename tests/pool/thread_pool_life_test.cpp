@@ -206,7 +206,7 @@ TEST_CASE("thread_pool_life: several threads submit, cancel, wait and drop at ra
               // A job that waits for another, which may be cancelled in its place.
               one = pool.submit([&pool, job] { return pool.submit(job).get(); });
             } else {
-              one = pool.submit(concur::priority(random() % 3), job);
+              one = pool.submit(concur::job_priority(random() % 3), job);
             }
             ++submitted;
             continue;

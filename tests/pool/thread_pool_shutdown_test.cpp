@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 using concur::event;
 using concur::future;
 using concur::outcome;
-using concur::priority;
+using concur::job_priority;
 using concur::thread_pool;
 using support::counted_value;
 using support::held_workers;
@@ -42,7 +42,7 @@ bool refuses_all(thread_pool& pool) {
   auto const refused = [&](auto attempt) { return throws<concur::closed>(attempt) && counted_value::alive() == alive; };
   bool all = refused([&] { static_cast<void>(pool.submit(job, counted_value(2))); });
   all = refused([&] { pool.post(job, counted_value(2)); }) && all;
-  for (auto const each : {priority::high, priority::normal, priority::low}) {
+  for (auto const each : {job_priority::high, job_priority::normal, job_priority::low}) {
     all = refused([&] { static_cast<void>(pool.submit(each, job, counted_value(2))); }) && all;
     all = refused([&] { pool.post(each, job, counted_value(2)); }) && all;
   }
@@ -56,8 +56,8 @@ bool takes_all(thread_pool& pool, std::atomic<int>& ran) {
   auto const job = [&ran](int n) { ran += n; };
   pool.post(job, 1);
   static_cast<void>(pool.submit(job, 1));
-  pool.post(priority::low, job, 1);
-  static_cast<void>(pool.submit(priority::high, job, 1));
+  pool.post(job_priority::low, job, 1);
+  static_cast<void>(pool.submit(job_priority::high, job, 1));
   static_cast<void>(pool.submit_many(job, std::vector{1, 1}));
   return true;
 }
@@ -88,8 +88,8 @@ TEST_CASE("thread_pool_shutdown: what was accepted before it runs, and it waits 
     held_workers held(pool, int(workers));
     for (int i = 0; i < 500; ++i) {
       pool.post([&ran] { ++ran; });
-      pool.post(priority::low, [&ran] { ++ran; });
-      static_cast<void>(pool.submit(priority::high, [&ran] { ++ran; }));
+      pool.post(job_priority::low, [&ran] { ++ran; });
+      static_cast<void>(pool.submit(job_priority::high, [&ran] { ++ran; }));
     }
     pool.shutdown(false);
     CHECK(ran == 0);
@@ -131,7 +131,7 @@ TEST_CASE("thread_pool_shutdown: cancel_pending cancels what has not begun, befo
       held_workers const held(pool, int(workers));
       std::vector<future<int>> futures;
       for (int i = 0; i < 300; ++i) {
-        for (auto const each : {priority::high, priority::normal, priority::low}) {
+        for (auto const each : {job_priority::high, job_priority::normal, job_priority::low}) {
           auto const job = [&ran, mine = counted_value(1)](int n) {
             ++ran;
             return n;
@@ -327,7 +327,7 @@ TEST_CASE("thread_pool_shutdown: the destructor runs what is queued, and what th
         for (int i = 0; i < 2 && depth != 0; ++i) pool.post(tree, depth - 1);
       };
       for (int i = 0; i < 100; ++i) futures.push_back(pool.submit(tree, 4));
-      pool.post(priority::low, [&ran] { ++ran; });
+      pool.post(job_priority::low, [&ran] { ++ran; });
     }
     CHECK(ran == 3'101);
     CHECK(std::ranges::all_of(futures, [](auto const& each) { return each.done(); }));

@@ -39,7 +39,7 @@ using namespace std::chrono_literals;
 using concur::event;
 using concur::future;
 using concur::outcome;
-using concur::priority;
+using concur::job_priority;
 using concur::thread_pool;
 using concur::thread_pool_options;
 using support::counted_value;
@@ -559,10 +559,10 @@ TEST_CASE("thread_pool: priorities say what is begun first", "[thread_pool]") {
   {
     held_workers const held(pool, 1);
     for (int i = 0; i < 3; ++i) {
-      pool.post(priority::low, done.append(30 + i));
+      pool.post(job_priority::low, done.append(30 + i));
       pool.post(done.append(20 + 2 * i));
-      static_cast<void>(pool.submit(priority::normal, done.append(20 + 2 * i + 1)));
-      static_cast<void>(pool.submit(priority::high, done.append(10 + i)));
+      static_cast<void>(pool.submit(job_priority::normal, done.append(20 + 2 * i + 1)));
+      static_cast<void>(pool.submit(job_priority::high, done.append(10 + i)));
     }
   }
   pool.wait_idle();
@@ -571,7 +571,7 @@ TEST_CASE("thread_pool: priorities say what is begun first", "[thread_pool]") {
 
 TEST_CASE("thread_pool: what comes later with a higher priority is begun before what waits", "[thread_pool]") {
   // Many wait, so that a worker has taken some to itself when the others come.
-  auto const later = [](priority first, priority second) {
+  auto const later = [](job_priority first, job_priority second) {
     thread_pool pool(1);
     order done;
     event begun, gate;
@@ -590,9 +590,9 @@ TEST_CASE("thread_pool: what comes later with a higher priority is begun before 
     pool.wait_idle();
     return std::vector(done.list().begin(), done.list().begin() + 2);
   };
-  CHECK(later(priority::normal, priority::high) == std::vector{2, 3});
-  CHECK(later(priority::low, priority::high) == std::vector{2, 3});
-  CHECK(later(priority::low, priority::normal) == std::vector{2, 3});
+  CHECK(later(job_priority::normal, job_priority::high) == std::vector{2, 3});
+  CHECK(later(job_priority::low, job_priority::high) == std::vector{2, 3});
+  CHECK(later(job_priority::low, job_priority::normal) == std::vector{2, 3});
 }
 
 TEST_CASE("thread_pool: priorities count for the jobs of jobs too", "[thread_pool]") {
@@ -602,8 +602,8 @@ TEST_CASE("thread_pool: priorities count for the jobs of jobs too", "[thread_poo
     held_workers const held(pool, 1);
     pool.post([&] {
       pool.post(done.append(20));
-      pool.post(priority::low, done.append(30));
-      pool.post(priority::high, done.append(10));
+      pool.post(job_priority::low, done.append(30));
+      pool.post(job_priority::high, done.append(10));
     });
     pool.post(done.append(21));
   }
@@ -659,6 +659,8 @@ TEST_CASE("thread_pool: submit_many makes a job of each element, and gives the f
   owned.push_back(std::make_unique<int>(4));
   std::ranges::subrange const taken(std::move_iterator(owned.begin()), std::move_iterator(owned.end()));
   CHECK(results(pool.submit_many([](std::unique_ptr<int> n) { return *n; }, taken)) == std::vector{4});
+  owned.front() = std::make_unique<int>(7);
+  CHECK(results(pool.submit_many([](std::unique_ptr<int> n) { return *n; }, std::move(owned))) == std::vector{7});
 
   auto const many = results(pool.submit_many([](int n) { return n; }, std::views::iota(0, 5'000)));
   CHECK(many.size() == 5'000);

@@ -368,7 +368,8 @@ TEST_CASE("thread_pool_waiting: a job that waits for its pool to be idle is misu
     return throws<concur::misuse>([&] { pool.wait_idle(); }) &&
            throws<concur::misuse>([&] { static_cast<void>(pool.wait_idle_for(0s)); }) &&
            throws<concur::misuse>([&] { static_cast<void>(pool.wait_idle_until(std::chrono::steady_clock::now())); }) &&
-           throws<concur::misuse>([&] { static_cast<void>(pool.wait_idle(never.get_token())); });
+           throws<concur::misuse>([&] { static_cast<void>(pool.wait_idle(never.get_token())); }) &&
+           throws<concur::misuse>([&] { static_cast<void>(pool.async_wait_idle()); });
   };
   CHECK(pool.submit(misused).get());
   CHECK(pool.submit([&] {

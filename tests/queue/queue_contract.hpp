@@ -440,8 +440,8 @@ class queue_contract {
     for (int i = 0; i < 5; ++i) q.put(i);
     q.get();
     q.task_done();
-    CHECK_FALSE(q.join_for(1us));
-    CHECK_FALSE(q.join_until(std::chrono::steady_clock::now()));
+    CHECK_FALSE(q.try_join_for(1us));
+    CHECK_FALSE(q.try_join_until(std::chrono::steady_clock::now()));
     concur::os::stop_source source;
     source.request_stop();
     CHECK_FALSE(q.join(source.get_token()));
@@ -456,7 +456,7 @@ class queue_contract {
     q.join();
     CHECK(done.load() == 4);
     working.join();
-    CHECK(q.join_for(1h));
+    CHECK(q.try_join_for(1h));
     CHECK(q.join(source.get_token()));
     CHECK_THROWS_AS(q.task_done(), concur::misuse);
 

@@ -136,6 +136,10 @@ class future_state_base {
   /// is held. For stop sources, scopes, and queues from which a job can be taken out.
   virtual void request_cancel() noexcept {}
 
+  /// Called by the cancel that came before the work began, before anybody learns of it: for what the work would have
+  /// used.
+  virtual void never_begins() noexcept {}
+
   virtual void store_error(std::exception_ptr error) noexcept = 0;
   virtual std::exception_ptr stored_error() const noexcept = 0;
 
@@ -232,6 +236,7 @@ inline bool future_state_base::cancel() noexcept {
   }
   add_reference();  // a callback may destroy the caller's future
   if ((now & stage_running) == 0) {
+    never_begins();
     store_error(std::make_exception_ptr(cancelled()));
     publish();
   }

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <concur/core/awaiter.hpp>
+#include <concur/core/os.hpp>
+#include <concur/core/registry.hpp>
 #include <concur/core/waiter.hpp>
 #include <concur/future/future.hpp>
 #include <concur/pool/detail/element_call.hpp>
@@ -138,6 +140,7 @@ struct mapped<Function, View, Owned>::progress {
   }
 
   detail::pool_state& pool;
+  unsigned const forks = process_wide::forks.load(std::memory_order_relaxed);  // of the process that it was made in
   Function const function;
   View view;
   std::size_t const look_ahead;
@@ -179,6 +182,7 @@ class [[nodiscard]] mapped<Function, View, Owned>::awaited_result final : public
 
 template <class Function, class View, bool Owned>
 mapped<Function, View, Owned>::progress::~progress() {
+  if (forks != process_wide::forks.load(std::memory_order_relaxed)) return;  // in a forked child nobody runs them
   // The last one first, or a worker that was asked to stop would begin another one.
   for (auto each = jobs.rbegin(); each != jobs.rend(); ++each) each->cancel();
   for (auto const& each : jobs) each.wait();

@@ -24,12 +24,12 @@ namespace concur::inline CONCUR_ABI {
 /// The calls may run at the same time, in any order, or one after the other on the calling thread; so none may wait for
 /// another. They share `body` itself, which is not copied. They may use the pool: submit jobs and wait for them, run
 /// parallel algorithms. The caller may be any thread. On a worker of the pool it works as one; else it takes the place
-/// of a worker for the time, so that no more threads work than the pool has workers; more than eight such callers at a
-/// time do everything themselves.
+/// of a worker for the time: no sleeping worker is woken in its place, though one that is awake may take a part too.
+/// More than eight such callers at a time do everything themselves, and so does the caller after a shutdown.
 ///
-/// When a call throws, calls that have not begun are left out, a few more than those excepted; when nothing runs any
-/// more, one error is thrown as it is, several as multiple_errors. Throws misuse when `first` is negative and `last` is
-/// of an unsigned type. Allocates nothing unless a call throws.
+/// When a call throws, the rest of its part is left out and no other part is begun; what other threads are at runs on:
+/// ten microseconds or so, with a grain the whole part. Then one error is thrown as it is, several as multiple_errors.
+/// Throws misuse when `first` is negative and the common type unsigned. Allocates nothing unless a call throws.
 ///
 /// Without a grain, a loop of many elements that takes some microseconds costs little more than a plain one: see
 /// grain.hpp.

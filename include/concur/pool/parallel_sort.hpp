@@ -12,6 +12,7 @@
 #include <functional>
 #include <iterator>
 #include <ranges>
+#include <type_traits>
 #include <utility>
 
 namespace concur::inline CONCUR_ABI {
@@ -34,6 +35,8 @@ template <std::ranges::random_access_range Range, class Less = std::ranges::less
 void parallel_sort(thread_pool& pool, Range&& range, Less less = {}, Projection projection = {}) {
   using iterator = std::ranges::iterator_t<Range>;
   iterator const first = std::ranges::begin(range);
+  static_assert(std::is_nothrow_copy_constructible_v<iterator>,
+                "parallel_sort needs iterators that are copied without exceptions");
   detail::quick_sort<iterator, Less, Projection> sort(thread_pool_access::state(pool), less, projection);
   sort.run(first, std::ranges::next(first, std::ranges::end(range)));
 }

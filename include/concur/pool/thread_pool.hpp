@@ -41,7 +41,7 @@
 namespace concur::inline CONCUR_ABI {
 
 /// Which jobs are begun first. Those that have begun are not interrupted.
-enum class priority : std::uint8_t {
+enum class job_priority : std::uint8_t {
   high,    ///< before all others
   normal,  ///< as without a priority
   low,     ///< when nothing else is there: it may wait for ever
@@ -58,18 +58,20 @@ struct thread_pool_stats {
 /// A fixed number of workers. Every job that was accepted runs once, on one of them, unless its future is cancelled
 /// before it begins or `shutdown` cancels it. What happened before a job was given is visible to it.
 ///
-/// Order: jobs from outside are begun about in the order in which they came. A job given by a job is begun before
-/// those, newest first, by the worker that gave it, or is taken over by an idle one.
+/// Order: jobs from outside are begun about in the order in which they came. What a job gives by `submit`
+/// or `post`, without a priority, is begun before those, newest first, by the same worker, or is taken over by an idle
+/// one.
 ///
-/// A job may wait for another job of its pool: `get`, `wait` and the like run it in place unless it has begun
-/// elsewhere; so waiting cannot run the pool out of workers. (A wait with a limit then takes as long as the job.) No
+/// A job, or a function of a parallel algorithm, may wait for a job of its pool: `get`, `wait` and the like run it in
+/// place unless it has begun elsewhere; so waiting cannot run the pool out of workers, though a long chain of jobs that
+/// wait for each other takes as much stack. (A wait with a limit then takes as long as the job.) No
 /// other job runs meanwhile, which could need a lock that the waiting one holds.
 ///
 /// An exception that leaves a job goes to its future; without one, to the hook for unhandled errors (core/errors.hpp).
 ///
 /// The destructor runs what is queued and waits for the workers; jobs may give further jobs meanwhile. Called by a job
 /// of this very pool it does not wait: the pool ends after that. Any thread may call any other member. In a child
-/// process forked by another thread the pool cannot be used: members throw misuse, and the destructor does nothing.
+/// process made by fork the pool cannot be used: what needs the workers throws misuse, and the destructor does nothing.
 ///
 /// Idle workers use no processor time after some microseconds. A submit costs one recycled block, in which job, result
 /// and shared state lie together, and one allocation more for a job that takes a stop token; a post, one recycled
@@ -93,26 +95,29 @@ class thread_pool {
   /// function takes the token after its object), and returns the future of what it returns. Function and arguments are
   /// copied or moved in, and end when the job has run or is cancelled. A cancel stops the token.
   ///
-  /// Throws `closed` after a shutdown, std::bad_alloc, and what copying throws; then nothing was queued.
+  /// Throws `closed` after a shutdown, though to the pool's own jobs only after one that cancels; std::bad_alloc; and
+  /// what copying throws. Then nothing was queued.
   template <class Function, class... Arguments>
-    requires(!std::is_same_v<std::decay_t<Function>, priority>)
+    requires(!std::is_same_v<std::decay_t<Function>, job_priority>)
   auto submit(Function&& function, Arguments&&... arguments) {
-    return submit(priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+    return submit(job_priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
   }
   template <class Function, class... Arguments>
-  auto submit(priority when, Function&& function, Arguments&&... arguments);
+  auto submit(job_priority urgency, Function&& function, Arguments&&... arguments);
 
-  /// The same for a job that nobody waits for.
+  /// Has `function(arguments…)` called by a worker; nobody waits for it, and its error goes to the hook. There is no
+  /// stop token: a function that could take one is refused. Throws as `submit` does.
   template <class Function, class... Arguments>
-    requires(!std::is_same_v<std::decay_t<Function>, priority>)
+    requires(!std::is_same_v<std::decay_t<Function>, job_priority>)
   void post(Function&& function, Arguments&&... arguments) {
-    post(priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+    post(job_priority::normal, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
   }
   template <class Function, class... Arguments>
-  void post(priority when, Function&& function, Arguments&&... arguments);
+  void post(job_priority urgency, Function&& function, Arguments&&... arguments);
 
   /// A job `function(element)` for each element of the range, queued all at once; the futures in the order of the
-  /// range. Each job has copies of its own. Either all are queued or none.
+  /// range. Each job has a copy of the function, and an element of its own: moved out of a range that is passed as an
+  /// rvalue and owns them, copied out of every other. Either all are queued or none.
   template <class Function, std::ranges::input_range Range>
   auto submit_many(Function const& function, Range&& elements);
 
@@ -135,12 +140,13 @@ class thread_pool {
   }
 
   /// From now on jobs from outside are refused with `closed`. Those that were accepted run, unless `cancel_pending`:
-  /// then those that have not begun are cancelled. With `wait`, waits until the workers have ended; that throws misuse
-  /// in a job of this pool. Any number of times.
+  /// then those that have not begun are cancelled, and jobs can give no more jobs either. With `wait`, waits until the
+  /// workers have ended; that throws misuse in a job of this pool. Any number of times.
   void shutdown(bool wait = true, bool cancel_pending = false);
 
-  /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. All forms throw misuse in a
-  /// job or task that runs on this pool, which would wait for itself.
+  /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. Timers that are not due, and
+  /// what a parallel algorithm does for a caller from outside, do not count. All forms throw misuse in a job or task
+  /// that runs on this pool, which would wait for itself.
   void wait_idle() { idle_within({}); }
   template <class Rep, class Period>
   [[nodiscard]] bool wait_idle_for(std::chrono::duration<Rep, Period> const& limit) {
@@ -166,7 +172,8 @@ class thread_pool {
   /// Whether the calling thread is one of its workers.
   [[nodiscard]] bool is_worker() const noexcept { return detail::pool_worker::of(*state_) != nullptr; }
 
-  /// For tasks that are to run on the workers. It must not be used when the pool has been destroyed.
+  /// For tasks that are to run on the workers. They must have ended before the pool does: what is posted when a
+  /// shutdown or the destructor has let the workers end is not run, and no timer rings any more.
   executor& get_executor() noexcept { return *state_; }
   operator executor&() noexcept { return *state_; }
 
@@ -177,10 +184,10 @@ class thread_pool {
     if (workers == 0) throw misuse("a thread pool needs at least one worker");
     return workers;
   }
-  static constexpr detail::lane lane_for(priority when) noexcept {
-    return when == priority::high  ? detail::lane::high
-           : when == priority::low ? detail::lane::low
-                                   : detail::lane::normal;
+  static constexpr detail::lane lane_for(job_priority urgency) noexcept {
+    return urgency == job_priority::high  ? detail::lane::high
+           : urgency == job_priority::low ? detail::lane::low
+                                          : detail::lane::normal;
   }
   detail::pool_state& usable() const {
     state_->require_own_process();
@@ -197,34 +204,38 @@ struct thread_pool_access {
 };
 
 /// The pool of the process, made on first use with as many workers as there are processors, and never destroyed: at the
-/// end of the process its workers are where they are. A child process forked from this one gets one of its own. Shared
-/// by everything in the process that was built with the same switches. Throws as the constructor does. Any thread.
+/// end of the process its workers are where they are. Nobody should shut it down, since others use it too. A child
+/// process forked from this one gets one of its own. Shared by everything in the process that was built with the same
+/// switches. Throws as the constructor does. Any thread.
 thread_pool& default_pool();
 
 inline thread_pool::~thread_pool() {
   if (state_->lost()) return;  // others may have held its locks, and hold them for ever
   state_->close(false);
-  if (!is_worker()) state_->join();
+  if (!state_->runs_here()) state_->join();
   state_->drop_reference();
 }
 
 template <class Function, class... Arguments>
-auto thread_pool::submit(priority when, Function&& function, Arguments&&... arguments) {
-  return detail::submit_job(*state_, lane_for(when), std::forward<Function>(function),
+auto thread_pool::submit(job_priority urgency, Function&& function, Arguments&&... arguments) {
+  return detail::submit_job(*state_, lane_for(urgency), std::forward<Function>(function),
                             std::forward<Arguments>(arguments)...);
 }
 
 template <class Function, class... Arguments>
-void thread_pool::post(priority when, Function&& function, Arguments&&... arguments) {
+void thread_pool::post(job_priority urgency, Function&& function, Arguments&&... arguments) {
   using job = detail::posted_job<std::decay_t<Function>, std::decay_t<Arguments>...>;
   auto made = std::make_unique<job>(*state_, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
-  state_->add(*made, lane_for(when));
+  state_->add(*made, lane_for(urgency));
   static_cast<void>(made.release());
 }
 
 template <class Function, std::ranges::input_range Range>
 auto thread_pool::submit_many(Function const& function, Range&& elements) {
   using job = detail::job<std::decay_t<Function>, std::ranges::range_value_t<Range>>;
+  constexpr bool moves_out =
+      !std::is_lvalue_reference_v<Range> && !std::ranges::borrowed_range<Range> &&
+      std::is_same_v<std::ranges::range_rvalue_reference_t<Range>, std::ranges::range_value_t<Range>&&>;
   std::vector<future<typename job::result_type>> results;
   if constexpr (std::ranges::sized_range<Range>) results.reserve(std::size_t(std::ranges::size(elements)));
   work* first = nullptr;
@@ -239,7 +250,10 @@ auto thread_pool::submit_many(Function const& function, Range&& elements) {
   try {
     for (auto&& each : elements) {
       results.emplace_back();
-      auto* const made = new job(*state_, function, std::forward<decltype(each)>(each));
+      auto* const made = [&] {
+        if constexpr (moves_out) return new job(*state_, function, std::move(each));
+        else return new job(*state_, function, std::forward<decltype(each)>(each));
+      }();
       results.back() = future<typename job::result_type>(adopt_state, *made);
       made->set_next(nullptr);
       if (first == nullptr) {
@@ -259,7 +273,7 @@ auto thread_pool::submit_many(Function const& function, Range&& elements) {
 
 inline void thread_pool::shutdown(bool wait, bool cancel_pending) {
   auto& mine = usable();
-  if (wait && is_worker()) throw misuse("a job of a pool waited for that pool to end");
+  if (wait && mine.runs_here()) throw misuse("a job of a pool waited for that pool to end");
   mine.close(cancel_pending);
   if (wait) mine.join();
 }
@@ -279,11 +293,18 @@ struct default_pool_of {
 inline thread_pool& default_pool() {
   auto& mine = detail::the_default_pool;
   process_wide::keep_over_fork<detail::the_default_pool.lock>();
-  process_wide::process_lock::guard const held(mine.lock);
   unsigned const now = process_wide::forks.load(std::memory_order_relaxed);
-  if (mine.pool == nullptr || mine.forks != now) {
-    mine.pool = new thread_pool(std::size_t(cpu_count()),
-                                thread_pool_options().name("default").threads(thread_options().daemon()));
+  auto const made_here = [&]() -> thread_pool* { return mine.forks == now ? mine.pool : nullptr; };
+  {
+    process_wide::process_lock::guard const held(mine.lock);
+    if (thread_pool* const there = made_here()) return *there;
+  }
+  // Not under the lock, which a fork wants together with those that the pool's making takes.
+  auto fresh = std::make_unique<thread_pool>(std::size_t(cpu_count()),
+                                             thread_pool_options().name("default").threads(thread_options().daemon()));
+  process_wide::process_lock::guard const held(mine.lock);
+  if (made_here() == nullptr) {
+    mine.pool = fresh.release();
     mine.forks = now;
   }
   return *mine.pool;

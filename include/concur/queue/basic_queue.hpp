@@ -211,11 +211,11 @@ class basic_queue {
   /// Waits until every element that was put in has been reported done. What was done before the reports is visible.
   void join() { join_within({}); }
   template <class Rep, class Period>
-  [[nodiscard]] bool join_for(std::chrono::duration<Rep, Period> const& limit) {
+  [[nodiscard]] bool try_join_for(std::chrono::duration<Rep, Period> const& limit) {
     return join_within({.deadline = deadline_after(limit)});
   }
   template <class Clock, class Duration>
-  [[nodiscard]] bool join_until(std::chrono::time_point<Clock, Duration> const& limit) {
+  [[nodiscard]] bool try_join_until(std::chrono::time_point<Clock, Duration> const& limit) {
     return join_within(limit_at(limit));
   }
   [[nodiscard]] bool join(os::stop_token const& stop) { return join_within({.stop = &stop}); }

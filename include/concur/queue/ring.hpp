@@ -102,7 +102,7 @@ class ring {
   template <class Iterator>
   std::size_t push_many(Iterator from, std::size_t count) noexcept;
   /// Takes up to `count` elements out, that follow each other, and gives them to `take(T&&)`, which must not throw;
-  /// returns how many. None also when somebody else was faster: `push` and `pop` tell why.
+  /// returns how many. None when it is empty; `pop` tells whether it is closed too.
   template <class Take>
   std::size_t pop_many(std::size_t count, Take take) noexcept;
 

@@ -50,19 +50,19 @@ class injection_queue {
   bool push_job(work& job, lane where, bool late) { return push_jobs(job, 1, where, late); }
   bool push_jobs(work& first, std::size_t count, lane where, bool late);
 
-  /// To be called before a push of `workers`' jobs from outside: while some of them sleep and none looks for work,
-  /// gives those that run a moment to finish, which takes much less time than to wake one.
-  void await_searcher(std::size_t workers) const noexcept;
-
   /// The same for a task or a fork; never refused.
   void push_linked(work& item, lane where) noexcept;
 
-  /// Takes the next item out; null when there is none. Of jobs in the lane `normal`, more may go along to `more`, the
-  /// caller's deque, which
-  /// spares calls: as many as there are for each of the `workers`, up to `share` in all. A caller that `was_searching`
-  /// does so no longer if it got one.
+  /// To be called before a push from outside: while some of the `workers` sleep and none looks for work, gives those
+  /// that run a moment to finish, which takes much less time than to wake one.
+  void await_searcher(std::size_t workers) const noexcept;
+
+  /// Takes the next item out; null when there is none. Of jobs in the lane `normal` others may go along to `more`, the
+  /// caller's deque, which spares calls: as many as there are for each of the `workers`, up to `share` in all. What is
+  /// in the lane `low` counts only with `low_too`. A caller that `was_searching` does so no longer if it got one.
   template <class Deque>
-  work* pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share = largest_share) noexcept;
+  work* pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share = largest_share,
+            bool low_too = true) noexcept;
 
   /// Takes this item out if it is in the lane for forks; says whether. O(forks there, which are few).
   bool take_back(work& fork) noexcept;
@@ -94,8 +94,10 @@ class injection_queue {
   /// Wakes a sleeper if more than `reserved` sleep that nobody has invited yet.
   void invite_one(std::size_t reserved) noexcept {
     if (asleep() <= reserved + invited_.load(std::memory_order_relaxed)) return;
-    invited_.fetch_add(1, std::memory_order_relaxed);
-    sleepers_.notify_one();
+    auto woken = sleepers_.take(1);
+    if (woken.empty()) return;
+    invited_.fetch_add(1, std::memory_order_relaxed);  // before the wake, after which it is taken back
+    woken.wake_all(wake_reason::retry);
   }
   void wake_one() noexcept { sleepers_.notify_one(); }
   void wake_all() noexcept { sleepers_.notify_all(); }
@@ -152,6 +154,7 @@ class injection_queue {
   // Written under the lock, read without it too.
   os::atomic<std::size_t> waiting_{0};
   os::atomic<std::size_t> urgent_{0};
+  os::atomic<std::size_t> low_waiting_{0};
   os::atomic<std::size_t> searching_{0};
   os::atomic<std::uint64_t> posted_{0};
 
@@ -212,11 +215,13 @@ inline bool injection_queue::linked_lane::remove(work& item) noexcept {
 // relaxed: written under the lock, read as hints.
 inline void injection_queue::count(lane which, std::size_t more) noexcept {
   waiting_.store(waiting_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  if (which == lane::low)
+    low_waiting_.store(low_waiting_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   if (which <= lane::high) urgent_.store(urgent_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
 }
 
 inline void injection_queue::await_searcher(std::size_t workers) const noexcept {
-  for (int i = 0; i < os::spin_rounds(8); ++i) {
+  for (int i = 0; os::may_spin() && i < os::spin_rounds(8); ++i) {
     std::size_t const sleeping = asleep();
     if (sleeping == 0 || sleeping == workers || searching() != 0) return;
     os::spin_pause();
@@ -266,14 +271,18 @@ inline lane injection_queue::next_lane() noexcept {
 }
 
 template <class Deque>
-work* injection_queue::pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share) noexcept {
-  if (empty()) return nullptr;
+work* injection_queue::pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share,
+                           bool low_too) noexcept {
+  // relaxed: a hint, as in `empty`.
+  if (waiting_.load(std::memory_order_relaxed) <= (low_too ? 0 : low_waiting_.load(std::memory_order_relaxed))) {
+    return nullptr;
+  }
   work* item = nullptr;
   work* others[largest_share];
   std::size_t shared = 0;
   lock_.lock();
   // relaxed: under the lock.
-  if (waiting_.load(std::memory_order_relaxed) == 0) {
+  if (waiting_.load(std::memory_order_relaxed) <= (low_too ? 0 : low_.size())) {
     lock_.unlock();
     return nullptr;
   }

@@ -9,6 +9,7 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/os.hpp>
+#include <concur/core/registry.hpp>
 #include <concur/future/future.hpp>
 #include <concur/future/future_state.hpp>
 #include <concur/pool/detail/pool_member.hpp>
@@ -102,22 +103,24 @@ class job final : public future_state<typename bound_call<Function, Arguments...
     this->publish();
   }
 
-  // A worker that waits for a job of its own pool runs it in place, or nobody might be left to run it.
+  // A member of the pool that waits for one of its jobs runs it in place, or nobody might be left to run it: a worker
+  // stands for itself, and for a guest there may be one that waits for a fork which the guest runs.
   void about_to_block(wait_limit const& limit) override {
-    if (pool_worker::of(*pool_) == nullptr) return;
+    if (forks_ != process_wide::forks.load(std::memory_order_relaxed)) [[unlikely]]
+      throw misuse("a job was waited for in a child process, where the threads of its pool do not exist");
+    if (!pool_member::in(*pool_)) return;
+    if (limit.stop != nullptr && limit.stop->stop_requested()) return;
     if (limit.deadline != os::never && limit.deadline <= os::clock::now()) return;
     run_here();
   }
 
   void request_cancel() noexcept override {
-    if (this->completed_by_cancel()) {
-      call_.end();  // it will never begin
-    } else if constexpr (call::takes_token) {
-      stop_.request_stop();
-    }
+    if constexpr (call::takes_token) stop_.request_stop();
   }
+  void never_begins() noexcept override { call_.end(); }
 
   pool_state* const pool_;  // dereferenced while it is queued, or on one of its workers
+  unsigned const forks_ = process_wide::forks.load(std::memory_order_relaxed);
   [[no_unique_address]] std::conditional_t<call::takes_token, os::stop_source, nothing> stop_;
   job_call<Function, Arguments...> call_;
 };

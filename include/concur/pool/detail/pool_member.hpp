@@ -31,6 +31,14 @@ struct alignas(2 * cache_line_size) pool_member {
   /// The innermost membership of the calling thread, or null.
   static pool_member*& current() noexcept { return os::thread_slot<pool_member, pool_member*>(); }
 
+  /// Whether the calling thread is a member of this pool, of either kind.
+  static bool in(pool_state const& which) noexcept {
+    for (pool_member* each = current(); each != nullptr; each = each->outer) {
+      if (each->pool == &which) return true;
+    }
+    return false;
+  }
+
   // Written once, by the pool.
   pool_state* pool = nullptr;
   pool_worker* worker = nullptr;  // this, or null for a guest

@@ -80,13 +80,13 @@ class pool_state final : public executor, public process_wide::registry_entry {
   void close(bool discard);
   /// Waits until the workers have ended. Not on one of them.
   void join() { threads_.join(); }
+  /// Whether that would be in vain, because this is one of them, or works for one.
+  bool runs_here() const noexcept { return pool_member::in(*this) || threads_.include_this_one(); }
 
   /// In a child process forked by another thread: nothing of it works here.
   bool lost() const noexcept { return forks_ != process_wide::forks.load(std::memory_order_relaxed); }
-  /// Throws misuse there.
   void require_own_process() const {
-    if (lost()) [[unlikely]]
-      throw misuse("a thread pool was used in a child process, where its threads do not exist");
+    if (lost()) throw misuse("a thread pool was used in a child process, where its threads do not exist");
   }
 
   /// Waits for a moment at which nothing is queued and nothing runs. Not on a worker.
@@ -111,7 +111,7 @@ class pool_state final : public executor, public process_wide::registry_entry {
 
   /// A fork was made that a sleeping worker might take.
   void invite() noexcept {
-    // A guest takes the place of a worker, which therefore goes on sleeping: no more threads than workers.
+    // A guest takes the place of a worker, which therefore goes on sleeping, so that threads do not outnumber workers.
     if (inlet_.asleep() != 0) [[unlikely]]
       inlet_.invite_one(guests_.count());
   }
@@ -149,12 +149,12 @@ class pool_state final : public executor, public process_wide::registry_entry {
 
   void work_as(pool_worker& me);
   void require_outside() const {
-    if (pool_worker::of(*this) != nullptr) throw misuse("a job of a pool waited for that pool to be idle");
+    if (pool_member::in(*this)) throw misuse("a job of a pool waited for that pool to be idle");
   }
   found next(pool_worker& me) noexcept;
   found look_elsewhere(pool_worker& me, bool searching) noexcept;
-  work* take_from_outside(pool_worker& me, bool searching) noexcept {
-    return inlet_.empty() ? nullptr : inlet_.pop(me.jobs, worker_count_, searching, me.pace.share());
+  work* take_from_outside(pool_worker& me, bool searching, bool low_too) noexcept {
+    return inlet_.empty() ? nullptr : inlet_.pop(me.jobs, worker_count_, searching, me.pace.share(), low_too);
   }
   found steal(pool_worker& me) noexcept;
   found wait_for_work(pool_worker& me);
@@ -163,8 +163,6 @@ class pool_state final : public executor, public process_wide::registry_entry {
   bool over() const noexcept { return stopping_.load(std::memory_order_acquire) && nothing_to_do(); }
   void discard(work& item) noexcept;
   static constexpr unsigned many_given = 64;  // jobs by jobs
-  static constexpr std::size_t few = 16;  // jobs: worth waiting for more
-  static constexpr int long_pause = 32;  // 0.7 microseconds
 
   std::string const name_;
   unsigned const forks_ = process_wide::forks.load(std::memory_order_relaxed);
@@ -221,15 +219,18 @@ inline void pool_state::work_as(pool_worker& me) {
   executor_scope const here(*this);
   pool_member::current() = &me;
   for (;;) {
-    found const work = next(me);
-    found const that = work.item != nullptr ? work : wait_for_work(me);
+    found that = next(me);
+    if (that.item == nullptr) that = wait_for_work(me);
     if (that.item == nullptr) break;
     if (!that.counts) {
+      idle_.notify_all();  // the last job may have been the last thing to do: forks do not count
       that.item->run();
       continue;
     }
     pool_worker::count(me.started);
     that.item->run();
+    if (lost()) [[unlikely]]
+      return;  // a job that forked has returned in the child, where nothing else is left of the pool
     pool_worker::count(me.done);
   }
   pool_member::current() = nullptr;
@@ -266,12 +267,12 @@ inline void pool_state::run_timers() noexcept {
 
 inline pool_state::found pool_state::next(pool_worker& me) noexcept {
   if (inlet_.has_urgent()) {
-    if (work* const item = take_from_outside(me, false)) return {item};
+    if (work* const item = take_from_outside(me, false, false)) return {item};
   }
   if (me.given >= many_given) [[unlikely]] {
     me.given = 0;
     me.outside_next = !me.outside_next;
-    if (work* const item = me.outside_next ? take_from_outside(me, false) : me.jobs.steal()) return {item};
+    if (work* const item = me.outside_next ? take_from_outside(me, false, false) : me.jobs.steal()) return {item};
   }
   if (timers_.next() != os::never) [[unlikely]]
     run_timers();
@@ -281,9 +282,10 @@ inline pool_state::found pool_state::next(pool_worker& me) noexcept {
 }
 
 inline pool_state::found pool_state::look_elsewhere(pool_worker& me, bool searching) noexcept {
-  if (work* const item = take_from_outside(me, searching)) return {item};
+  if (work* const item = take_from_outside(me, searching, false)) return {item};
   found const stolen = steal(me);
-  if (stolen.item != nullptr && searching) inlet_.end_search();
+  if (stolen.item == nullptr) return {take_from_outside(me, searching, true)};
+  if (searching) inlet_.end_search();
   return stolen;
 }
 
@@ -311,14 +313,9 @@ inline pool_state::found pool_state::wait_for_work(pool_worker& me) {
     that = look_elsewhere(me, searching);
     return that.item != nullptr || over();
   };
-  // Who goes to work watches the timers no more, and may have been woken to do so: then another has to.
-  auto const to_work = [&] {
-    if (timers_.next() != os::never) inlet_.wake_one();
-    return that;
-  };
   inlet_.begin_search();
   me.pace.spin([&] { return look(true); }, [&] { return !inlet_.empty() || !me.jobs.empty(); });
-  if (that.item != nullptr) return to_work();
+  if (that.item != nullptr) return that;
   inlet_.end_search();
   while (!over()) {
     wait_limit limit;
@@ -329,7 +326,10 @@ inline pool_state::found pool_state::wait_for_work(pool_worker& me) {
       return yes;
     };
     inlet_.sleep(look_and_set, limit);
-    if (that.item != nullptr) return to_work();
+    if (that.item == nullptr) continue;
+    // Who goes to work watches the timers no more, and may have been woken to do so: then another has to.
+    if (timers_.next() != os::never) inlet_.wake_one();
+    return that;
   }
   inlet_.wake_all();  // for the others it is over too
   return {};

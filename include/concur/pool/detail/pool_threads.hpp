@@ -10,6 +10,7 @@
 #include <concur/thread/thread.hpp>
 #include <concur/thread/thread_options.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -54,6 +55,12 @@ class pool_threads {
   /// Waits until all have ended. Any thread but these, any number of times.
   void join() {
     for (thread& each : threads_) each.join();
+  }
+
+  /// Whether the calling thread is one of them, also while its thread_local objects end.
+  bool include_this_one() const noexcept {
+    int const me = os::this_thread_id();
+    return std::ranges::any_of(threads_, [me](thread const& each) { return each.native_id() == me; });
   }
 
  private:

@@ -16,7 +16,7 @@ namespace concur::inline CONCUR_ABI::detail {
 /// Any thread may call any member.
 class pool_timers {
  public:
-  /// Arms the node. Returns whether it is now the first to be due. Throws std::bad_alloc.
+  /// Arms the node. Returns whether nothing is due earlier. Throws std::bad_alloc.
   bool add(timer_node& node, time_point when) {
     std::lock_guard const hold(lock_);
     timers_.add(node, when);

@@ -17,7 +17,7 @@ namespace concur::inline CONCUR_ABI::detail {
 class search_pace {
  public:
   /// How many jobs to take at a time from a queue that others share: one at first, so that jobs begin in the order in
-  /// which they came, but more and more while it is never found empty.
+  /// which they came, but twice as many at each look that finds some, until it has to search.
   std::size_t share() noexcept {
     std::size_t const now = share_;
     if (share_ < largest_share) share_ *= 2;
