@@ -13,8 +13,8 @@
 
 namespace concur::inline CONCUR_ABI::detail {
 
-/// Not thread-safe: it stands under its owner's lock. Takes no memory in a steady state but recycled blocks. What is
-/// in it when it is destroyed is forgotten.
+/// Not thread-safe: it stands under its owner's lock. Keeps the memory of its largest size, eight bytes for a job. What
+/// is in it when it is destroyed is forgotten.
 class job_lane {
  public:
   job_lane() noexcept = default;
@@ -70,7 +70,7 @@ inline void job_lane::reserve(std::size_t more) {
     tail = first_.get();
     room = segment::room;
   }
-  for (; tail != nullptr && tail->next != nullptr; tail = tail->next) room += segment::room;
+  for (; room < more && tail != nullptr && tail->next != nullptr; tail = tail->next) room += segment::room;
   for (; room < more; room += segment::room) {
     segment* const fresh = allocate();
     if (tail == nullptr) {
@@ -104,7 +104,8 @@ inline work& job_lane::pop() noexcept {
   } else if (begin_.get() == segment::room) {
     first_.set(from->next);
     begin_.set(0);
-    free(from);
+    from->next = last_.get()->next;
+    last_.get()->next = from;
   }
   return item;
 }

@@ -58,7 +58,7 @@ class search_pace {
   static constexpr std::size_t largest_share = 64;  // see injection_queue
   static constexpr unsigned turns = 16;  // of so many searches one begins with a long pause, to try
   static constexpr int long_pause = 32;  // 0.7 microseconds
-  static constexpr int longest_pause = 64;
+  static constexpr int longest_pause = 32;
   static constexpr int yields = 16;
 
   static void pause(int length) noexcept {
