@@ -55,9 +55,10 @@ class executor {
   /// (core/timer_heap.hpp) and is not armed. Throws std::bad_alloc; then nothing is armed.
   virtual void arm(timer_node& node, time_point when) = 0;
 
-  /// Takes the node back. Requires: it was armed here, and still exists. Returns false when its item has been posted already: it will
-  /// run, is running or has run. Either way the executor has done with the node, which may be destroyed or armed again;
-  /// an item that was posted must stay until it runs. Once the item runs the node is free without this call.
+  /// Takes the node back. Requires: it was armed here, and still exists. Returns false when its item has been posted
+  /// already: it will run, is running or has run. Either way the executor has done with the node, which may be
+  /// destroyed or armed again; an item that was posted must stay until it runs. Once the item runs the node is free
+  /// without this call.
   virtual bool disarm(timer_node& node) noexcept = 0;
 
  protected:
