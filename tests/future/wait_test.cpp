@@ -425,7 +425,9 @@ TEST_CASE("wait: a limit and a completion at the same time", "[future]") {
   several s(2);
   auto const task = spawn(here, count_within(s.futures, all_completed, 1ms));
   here.run_ready();
-  std::this_thread::sleep_for(2ms);  // the limit has passed, and nobody has looked
+  // The limit passes, and nobody looks.
+  for (auto const passed = std::chrono::steady_clock::now() + 1ms; std::chrono::steady_clock::now() <= passed;) {
+  }
   for (auto& each : s.promises) each.set_value(1);
   here.run_until([&] { return task->done(); });
   CHECK(task->result() == counts{2, 0});

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What the tests of the thread pool share: workers that are held, what a test must not leave behind, errors as text.
+// What the tests of the thread pool share: workers that are held, what a test must not leave behind.
 //
 //     support::held_workers held(pool, 1);      // from now on they run nothing else
 //     auto const f = pool.submit(work);         // so this is queued
 //     held.release();
 #pragma once
 
-#include <concur/core/errors.hpp>
+#include "../support/recorded_errors.hpp"
+
 #include <concur/core/registry.hpp>
 #include <concur/pool/thread_pool.hpp>
 #include <concur/sync/event.hpp>
@@ -100,39 +101,6 @@ class held_workers {
   concur::latch begun_;
   concur::latch ended_;
   concur::event gate_;
-};
-
-/// While it lives, keeps what goes to the hook for unhandled errors as text: "place | type: sentence".
-class recorded_errors {
- public:
-  recorded_errors() : before_(concur::set_unhandled_error_hook(&record)) { list().clear(); }
-  ~recorded_errors() { concur::set_unhandled_error_hook(before_); }
-  recorded_errors(recorded_errors const&) = delete;
-  recorded_errors& operator=(recorded_errors const&) = delete;
-
-  static std::vector<std::string> all() {
-    std::lock_guard const held(guard());
-    return list();
-  }
-
- private:
-  static void record(std::exception_ptr const& error, char const* where) {
-    std::string text = where;
-    text += " | ";
-    concur::append_error(text, error);
-    std::lock_guard const held(guard());
-    list().push_back(text);
-  }
-  static std::mutex& guard() {
-    static std::mutex only;
-    return only;
-  }
-  static std::vector<std::string>& list() {
-    static std::vector<std::string> only;
-    return only;
-  }
-
-  concur::unhandled_error_hook const before_;
 };
 
 /// Whether `attempt` throws an Error.

@@ -6,6 +6,7 @@
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
 #include "../support/limits.hpp"
+#include "../support/recorded_errors.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
@@ -39,6 +40,7 @@ namespace {
 using concur::event;
 using concur::thread_options;
 using support::queue_executor;
+using support::recorded_errors;
 using support::rounds;
 using support::spawn;
 using support::test_task;
@@ -97,36 +99,6 @@ class tracked {
   static inline std::atomic<int> living{0};
   static inline std::atomic<int> holders_destroyed{0};
   static inline std::atomic<int> destroyed_on{0};
-};
-
-struct recorded_errors {
-  recorded_errors() : before_(concur::set_unhandled_error_hook(&record)) { list().clear(); }
-  ~recorded_errors() { concur::set_unhandled_error_hook(before_); }
-  recorded_errors(recorded_errors const&) = delete;
-  recorded_errors& operator=(recorded_errors const&) = delete;
-
-  static std::vector<std::string> all() {
-    std::lock_guard const held(guard());
-    return list();
-  }
-
- private:
-  static void record(std::exception_ptr const& error, char const* where) {
-    std::string text = where;
-    text += " | ";
-    concur::append_error(text, error);
-    std::lock_guard const held(guard());
-    list().push_back(text);
-  }
-  static std::mutex& guard() {
-    static std::mutex only;
-    return only;
-  }
-  static std::vector<std::string>& list() {
-    static std::vector<std::string> only;
-    return only;
-  }
-  concur::unhandled_error_hook before_;
 };
 
 // A fiber with a thread of its own, which other threads may wake.
