@@ -913,3 +913,29 @@ TEST_CASE("thread_pool: what an initializer throws the constructor throws, and n
   CHECK(counted_value::alive() == 0);
   CHECK(recorded_errors::all().empty());
 }
+
+TEST_CASE("thread_pool: a job of low priority is begun after all that jobs have given meanwhile", "[thread_pool]") {
+  thread_pool pool(1);
+  std::vector<int> order;
+  pool.submit([&] {
+        pool.post(job_priority::low, [&] { order.push_back(-1); });
+        for (int i = 0; i < 300; ++i) pool.post([&, i] { order.push_back(i); });
+      })
+      .get();
+  pool.wait_idle();
+  REQUIRE(order.size() == 301);
+  CHECK(order.back() == -1);
+}
+
+TEST_CASE("thread_pool: what a cancelled job holds has ended when its callbacks run", "[thread_pool]") {
+  thread_pool pool(1);
+  support::held_workers held(pool, 1);
+  auto holds = std::make_shared<int>(1);
+  std::weak_ptr<int> const watched = holds;
+  auto const f = pool.submit([kept = std::move(holds)] { return *kept; });
+  bool ended = false;
+  f.on_done([&](outcome<int> const&) { ended = watched.expired(); });
+  CHECK(f.cancel());
+  CHECK(ended);
+  held.release();
+}
