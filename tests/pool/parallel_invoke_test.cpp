@@ -46,7 +46,7 @@ struct neither_copied_nor_moved {
   neither_copied_nor_moved(neither_copied_nor_moved const&) = delete;
   neither_copied_nor_moved& operator=(neither_copied_nor_moved const&) = delete;
   void operator()() { ++calls; }
-  int calls = 0;
+  std::atomic<int> calls{0};  // the same object may be called by several threads at once
 };
 
 void add_one(std::atomic<int>& number) { ++number; }
