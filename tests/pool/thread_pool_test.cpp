@@ -354,12 +354,17 @@ TEST_CASE("thread_pool: continuations, shared futures and all that takes several
   for (auto& each : concur::as_completed(many)) total += each.get();
   CHECK(total == 99 * 100);
 
+  // The first one has begun when the other fails; otherwise it would be cancelled without an error of its own.
   std::vector<future<void>> failing;
-  event gate;
-  failing.push_back(pool.submit([&gate](stop_token const& stop) {
+  event gate, begun;
+  failing.push_back(pool.submit([&gate, &begun](stop_token const& stop) {
+    begun.set();
     if (!gate.wait(stop)) throw numbered_error{2};
   }));
-  failing.push_back(pool.submit([] { throw numbered_error{1}; }));
+  failing.push_back(pool.submit([&begun] {
+    begun.wait();
+    throw numbered_error{1};
+  }));
   CHECK_THROWS_AS(concur::gather(std::move(failing)).get(), concur::multiple_errors);
 }
 
