@@ -8,6 +8,8 @@
 //     future   future, promise, wait, gather, as_completed              core sync
 //     thread   thread, timer, thread_specific                          core sync future
 //     pool     thread_pool, parallel_for, reduce, sort, invoke         core sync queue future thread
+//     coro     task, spawn, gather, task_group, timeout, generators    core sync queue future
+//     loop     event_loop, run, signals, readiness of descriptors      core sync queue future coro
 //
 //     concur::mutex m;
 //     std::scoped_lock guard(m);
@@ -17,24 +19,30 @@
 
 #include <concur/core/abi.hpp>
 #include <concur/core/assert.hpp>
+#include <concur/core/await_link.hpp>
 #include <concur/core/awaiter.hpp>
 #include <concur/core/blocking.hpp>
 #include <concur/core/bound_call.hpp>
 #include <concur/core/cache_line.hpp>
 #include <concur/core/cancellation.hpp>
 #include <concur/core/deadline.hpp>
+#include <concur/core/error_collector.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/frame_recycler.hpp>
+#include <concur/core/hop.hpp>
 #include <concur/core/intrusive_list.hpp>
 #include <concur/core/lock_owner.hpp>
 #include <concur/core/move_only_function.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/process_lock.hpp>
 #include <concur/core/registry.hpp>
+#include <concur/core/scope_inspection.hpp>
 #include <concur/core/short_lock.hpp>
 #include <concur/core/spin.hpp>
 #include <concur/core/task_context.hpp>
+#include <concur/core/task_origin.hpp>
+#include <concur/core/task_report.hpp>
 #include <concur/core/timer_heap.hpp>
 #include <concur/core/unique_fd.hpp>
 #include <concur/core/wait_list.hpp>
@@ -86,3 +94,25 @@
 #include <concur/pool/parallel_sort.hpp>
 #include <concur/pool/thread_pool.hpp>
 #include <concur/pool/thread_pool_options.hpp>
+
+#include <concur/coro/async_generator.hpp>
+#include <concur/coro/cancel_scope.hpp>
+#include <concur/coro/dump_tasks.hpp>
+#include <concur/coro/gather.hpp>
+#include <concur/coro/generator.hpp>
+#include <concur/coro/owned_coroutine.hpp>
+#include <concur/coro/shield.hpp>
+#include <concur/coro/sleep.hpp>
+#include <concur/coro/spawn.hpp>
+#include <concur/coro/task.hpp>
+#include <concur/coro/task_group.hpp>
+#include <concur/coro/timeout.hpp>
+#include <concur/coro/with.hpp>
+#include <concur/coro/yield.hpp>
+
+#include <concur/loop/callback_handle.hpp>
+#include <concur/loop/event_loop.hpp>
+#include <concur/loop/event_loop_options.hpp>
+#include <concur/loop/readiness.hpp>
+#include <concur/loop/run.hpp>
+#include <concur/loop/signals.hpp>

@@ -5,7 +5,6 @@
 
 #include "support/explored_task.hpp"
 
-#include <concur/core/deadline.hpp>
 #include <concur/future/promise.hpp>
 #include <concur/future/wait.hpp>
 
@@ -28,7 +27,7 @@ using explored::twice;
 struct awaited {
   explicit awaited(std::size_t count, concur::return_when when = concur::all_completed) : promises(count) {
     for (auto& each : promises) futures.push_back(each.get_future());
-    waiting.emplace(futures, when, concur::deadline_after(1ms));
+    waiting.emplace(futures, when, 1ms);
   }
   void set(std::size_t which) {
     written.add();

@@ -7,10 +7,12 @@
 
 #include "support/bounded.hpp"
 
+#include <concur/core/timer_heap.hpp>
 #include <concur/pool/detail/participant.hpp>
 #include <concur/pool/detail/pool_member.hpp>
 #include <concur/sync/event.hpp>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -285,6 +287,32 @@ twice const two_levels(
     },
     schedules_of_three());
 
+// Who has seen that the fork is gone must have seen that it came, or takes it for the job.
+twice const taken_back("fork", "handed back and taken back beside a look whether all is done", [](scenario& s) {
+  class job : public concur::work {
+   public:
+    job() noexcept : work([](work&) noexcept {}) {}
+  };
+  pool_state& pool = s.make<bare_pool>();
+  pool.add(s.make<job>(), concur::detail::lane::normal);
+  s.thread("owner", [&pool] {
+    function const nothing = [] {};
+    forked_call part(nothing);
+    pool.hand_back(part);
+    check(pool.take_back(part), "taken by nobody, and gone");
+  });
+  s.thread("onlooker", [&pool] { check(!pool.nothing_to_do(), "a job is queued, and all is done"); });
+});
+
+twice const taken_back_beside_idle("fork", "taken back beside wait_idle", [](scenario& s) {
+  pool_state& pool = s.make<bare_pool>();
+  auto& nothing = s.make<function>([] {});
+  auto& part = s.make<forked_call<function>>(nothing);
+  pool.hand_back(part);
+  s.thread("owner", [&] { check(pool.take_back(part), "taken by nobody, and gone"); });
+  s.thread("waiting", [&pool] { check(pool.wait_idle({}), "a wait without a limit that ended before"); });
+});
+
 twice const guest_beside_thief("fork", "a guest beside a thief", [](scenario& s) {
   auto& pool = s.make<bare_pool>();
   auto& run = s.make<counted>();
@@ -392,6 +420,65 @@ registration const invited(
       });
     },
     two_preemptions());
+
+// Forks do not count: the pool is idle when its last job has ended, although its worker goes on with a fork. That is
+// made when the job has begun, or it could keep the worker from the job.
+registration const idle_beside_fork(
+    "fork", "wait_idle beside a worker that takes a guest's fork",
+    [](scenario& s) {
+      auto& pool = s.make<std::optional<thread_pool>>(std::in_place, 1);
+      auto& idle = s.make<event>();
+      auto& left = s.make<event>();
+      auto& begun = s.make<event>();
+      pool->post([&] { begun.set(); });
+      s.thread("guest", [&] {
+        function part([&] { idle.wait(); });
+        begun.wait();
+        fork_and_join(concur::thread_pool_access::state(*pool), part);
+        left.set();
+      });
+      s.thread("owner", [&] {
+        pool->wait_idle();
+        idle.set();
+        left.wait();
+        pool.reset();
+      });
+    },
+    two_preemptions());
+
+// As with as many guests as sleepers, of whom nobody is woken for a fork. The worker that a timer wakes takes it, so
+// the other one has to watch the timer.
+registration const fork_beside_timer(
+    "fork", "a fork that woke nobody, beside a timer",
+    [](scenario& s) {
+      class alarm : public concur::work {
+       public:
+        alarm() noexcept : work([](work& self) noexcept { static_cast<alarm&>(self).rang.set(); }) {}
+        event rang;
+      };
+      auto& ring = s.make<alarm>();
+      auto& node = s.make<concur::timer_node>(ring);
+      auto& left = s.make<event>();
+      auto& what = s.make<function>([&] { ring.rang.wait(); });
+      auto& part = s.make<forked_call<function>>(what);
+      auto& pool = s.make<std::optional<thread_pool>>(std::in_place, 2);
+      pool_state& state = concur::thread_pool_access::state(*pool);
+      s.thread("guest", [&] {
+        {
+          participant here(state);
+          check(pool_member::current()->forks.push(&part), "no room for one fork");
+          ring.rang.wait();
+          if (!here.take_back(part)) here.await(part);
+        }
+        left.set();
+      });
+      s.thread("owner", [&] {
+        state.arm(node, concur::os::clock::now() + std::chrono::seconds(10));
+        left.wait();
+        pool.reset();
+      });
+    },
+    {.preemptions = 1, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0});
 
 // What was handed back counts as work of the pool until it is run or taken back.
 registration const handed_back_at_the_end(

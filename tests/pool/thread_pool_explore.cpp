@@ -84,9 +84,9 @@ twice const from_inside("thread_pool", "a job that posts a job, beside the destr
 });
 
 // What wakes the worker has nothing to do with the job, nor with the end.
-class timer : public concur::work {
+class empty_item : public concur::work {
  public:
-  timer() noexcept : work([](work&) noexcept {}) {}
+  empty_item() noexcept : work([](work&) noexcept {}) {}
 };
 
 registration const woken_for_nothing(
@@ -96,7 +96,7 @@ registration const woken_for_nothing(
       auto& armed = s.make<concur::event>();
       auto& run = s.make<counted>();
       s.thread("other", [&] {
-        timer item;
+        empty_item item;
         concur::timer_node node(item);
         pool->get_executor().arm(node, concur::os::never - std::chrono::hours(1));
         pool->get_executor().disarm(node);
@@ -324,6 +324,21 @@ twice const figures(
     },
     two_preemptions(1));
 
+// What is discarded counts as started, and so as posted before.
+twice const figures_beside_discard("thread_pool", "stats beside a shutdown that discards", [](scenario& s) {
+  auto& pool = *concur::detail::pool_state::start(0, concur::thread_pool_options().name("without workers"));
+  auto& item = s.make<empty_item>();
+  s.thread("owner", [&] {
+    pool.add(item, concur::detail::lane::normal);
+    pool.close(true);
+  });
+  s.thread("onlooker", [&] {
+    auto const all = pool.counted();
+    check(all.done <= all.started && all.started <= all.posted, "figures of different moments");
+  });
+  s.finally([&] { pool.drop_reference(); });
+});
+
 twice const cancelled("thread_pool", "a cancel beside the begin", [](scenario& s) {
   s.thread("owner", [] {
     counted run;
@@ -371,6 +386,22 @@ registration const wanted_by_two(
       });
     },
     two_preemptions());
+
+// The first worker has the job in its own deque, and blocks: the other one has to come, asleep or not.
+registration const needs_what_it_gave(
+    "thread_pool", "a job that needs a job it has posted",
+    [](scenario& s) {
+      s.thread("owner", [] {
+        concur::event told;
+        thread_pool pool(2);
+        auto f = pool.submit([&] {
+          pool.post([&] { told.set(); });
+          told.wait();
+        });
+        f.get();
+      });
+    },
+    {.preemptions = 1, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0});
 
 registration const two_workers(
     "thread_pool", "two workers, a job for each",

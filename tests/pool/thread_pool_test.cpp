@@ -751,7 +751,7 @@ bool has_thread(std::string const& name) {
 TEST_CASE("thread_pool: stats and the registry's line count what is queued, runs and is done", "[thread_pool]") {
   thread_pool pool(2, thread_pool_options().name("figures"));
   CHECK(pool.size() == 2);
-  CHECK(registry_line_of("figures") == "thread pool \"figures\", 2 workers, 0 queued, 0 running, 0 done");
+  CHECK(registry_line_of("figures") == "thread pool \"figures\", 2 workers, 0 queued, 0 running, 0 done, 0 tasks");
   {
     held_workers const held(pool, 2);
     pool.post([] {});
@@ -763,7 +763,7 @@ TEST_CASE("thread_pool: stats and the registry's line count what is queued, runs
     CHECK(now.queued == 4);
     CHECK(now.running == 2);
     CHECK(now.done == 0);
-    CHECK(registry_line_of("figures") == "thread pool \"figures\", 2 workers, 4 queued, 2 running, 0 done");
+    CHECK(registry_line_of("figures") == "thread pool \"figures\", 2 workers, 4 queued, 2 running, 0 done, 0 tasks");
   }
   pool.wait_idle();
   auto const now = pool.stats();
@@ -774,7 +774,7 @@ TEST_CASE("thread_pool: stats and the registry's line count what is queued, runs
   CHECK(pool.stats().done == 6);
 
   thread_pool single(1, thread_pool_options().name("single"));
-  CHECK(registry_line_of("single") == "thread pool \"single\", 1 worker, 0 queued, 0 running, 0 done");
+  CHECK(registry_line_of("single") == "thread pool \"single\", 1 worker, 0 queued, 0 running, 0 done, 0 tasks");
 }
 
 TEST_CASE("thread_pool: figures taken while it works are never out of proportion", "[thread_pool]") {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,8 +18,9 @@
 namespace {
 
 constexpr char const* help =
-    "mutate [--list] [--help] [subject ...]\n"
+    "mutate [--list] [--help] [--in path] [subject ...]\n"
     "  Runs the mutants of the library's code that the scenarios of the given subjects, or of all, pass.\n"
+    "  --in    only those of files whose path below include/concur/ begins so: core/, pool/detail/pool_state.hpp\n"
     "  --list  names the subjects and their scenarios\n"
     "  A mutant survives when no scenario fails. Exit status 1 when one survives for which the source gives no "
     "reason:\n"
@@ -58,8 +60,9 @@ struct tally {
 };
 
 /// Returns how many survivors nobody has explained.
-int run(std::vector<std::string> const& subjects) {
-  auto const report = concur::testing::run_mutations(scenarios_of(subjects), {.only_in = "/include/concur/"}, print);
+int run(std::vector<std::string> const& subjects, std::string const& path) {
+  auto const report =
+      concur::testing::run_mutations(scenarios_of(subjects), {.only_in = "/include/concur/" + path}, print);
   std::map<std::string, tally> files;
   tally total;
   for (auto const& m : report.mutants) {
@@ -76,10 +79,15 @@ int run(std::vector<std::string> const& subjects) {
 
 int main(int argc, char* argv[]) {
   std::vector<std::string> wanted;
+  std::string path;
   for (int i = 1; i < argc; ++i) {
     std::string_view const argument = argv[i];
     if (argument == "--help") return std::fputs(help, stdout), 0;
     if (argument == "--list") return list(), 0;
+    if (argument == "--in" && i + 1 < argc) {
+      path = argv[++i];
+      continue;
+    }
     if (argument.starts_with("-")) return std::fputs(help, stderr), 2;
     wanted.emplace_back(argument);
   }
@@ -89,5 +97,10 @@ int main(int argc, char* argv[]) {
     std::fprintf(stderr, "mutate: no scenario has the subject '%s'\n", subject.c_str());
     return 2;
   }
-  return run(wanted.empty() ? known : wanted) == 0 ? 0 : 1;
+  try {
+    return run(wanted.empty() ? known : wanted, path) == 0 ? 0 : 1;
+  } catch (std::exception const& e) {
+    std::fprintf(stderr, "mutate: %s\n", e.what());
+    return 2;
+  }
 }

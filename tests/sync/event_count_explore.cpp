@@ -137,6 +137,32 @@ twice const throwing(
     },
     explored::schedules_of_three());
 
+// The only hint goes to whoever slept first. An item is left, so the thrower never waits in vain.
+twice const throwing_when_woken(
+    "event_count", "a function that throws, and the only hint",
+    [](scenario& s) {
+      auto& st = s.make<state>();
+      s.thread("thrower", [&] {
+        try {
+          st.not_empty.wait([&] {
+            if (st.items.load(std::memory_order_relaxed) > 0) throw 1;
+            return false;
+          });
+        } catch (int) {
+        }
+      });
+      s.thread("consumer", [&st] {
+        st.get();
+        st.not_empty.notify_all();
+      });
+      s.thread("producer", [&st] {
+        st.items.fetch_add(2, std::memory_order_relaxed);
+        st.not_empty.notify_one();
+      });
+      require_items(s, st, 1);
+    },
+    explored::schedules_of_three());
+
 support::test_task<> get_in_task(state& st, counted& taken) {
   auto const get = [&st] { return st.try_get(); };
   co_await st.not_empty.async_wait(get);

@@ -2,7 +2,10 @@
 //
 // What the explorer reports as a failure, and that its report can be trusted: names, replay, and no trace of one
 // execution in the next.
+#include <concur/core/assert.hpp>
 #include <concur/core/os.hpp>
+#include <concur/sync/event.hpp>
+#include <concur/sync/mutex.hpp>
 #include <concur/testing/explorer.hpp>
 
 #include "support/catch.hpp"
@@ -91,6 +94,35 @@ TEST_CASE("a failure inside a noexcept function is a failure like any other") {
   auto const r = testing::explore(
       [](testing::scenario& s) { s.thread("careful", []() noexcept { testing::fail("in the depths"); }); });
   CHECK(r.failure == "in the depths");
+}
+
+TEST_CASE("misuse that the library reports is a failure, in a destructor too") {
+  auto const r = testing::explore([](testing::scenario& s) {
+    auto& event = s.make<std::optional<concur::event>>(std::in_place);
+    s.thread("waiter", [&event] { event->wait(); });
+    s.thread("destroyer", [&event] { event.reset(); });
+  });
+  INFO(r);
+  CHECK(mentions(r, "misuse at wait_list.hpp:"));
+  CHECK(mentions(r, "a primitive was destroyed while a party waited for it"));
+}
+
+TEST_CASE("misuse that a handler of the program throws is an exception like any other") {
+  auto const before =
+      concur::set_misuse_handler([](concur::misuse_report const& report) { throw std::logic_error(report.sentence); });
+  auto const r = testing::explore([](testing::scenario& s) {
+    auto& m = s.make<concur::mutex>();
+    s.thread("careless", [&m] {
+      try {
+        m.unlock();
+        testing::fail("not noticed");
+      } catch (std::logic_error const&) {
+      }
+    });
+  });
+  concur::set_misuse_handler(before);
+  INFO(r);
+  CHECK(r.passed);
 }
 
 TEST_CASE("a loop that never ends is a livelock") {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 
 namespace {
@@ -111,6 +112,16 @@ TEST_CASE("a survivor is explained by the source, or not") {
   CHECK(report.unexplained() == 1);
   auto const explained = [](testing::mutant const& m) { return m.reason.starts_with("only the number matters"); };
   CHECK(std::count_if(report.mutants.begin(), report.mutants.end(), explained) == 1);
+}
+
+TEST_CASE("a scenario that fails without a mutant is refused, also if only random schedules show it") {
+  auto const lost_update = [](testing::scenario& s) {
+    auto& count = s.make<os::atomic<int>>(0);
+    for (char const* name : {"first", "second"}) s.thread(name, [&count] { count.store(count.load() + 1); });
+    s.finally([&count] { testing::check(count.load() == 2, "an increment was lost"); });
+  };
+  CHECK_THROWS_AS(testing::run_mutations({{"lost update", {}, lost_update}}), std::logic_error);
+  CHECK_THROWS_AS(testing::run_mutations({{"lost update", {.preemptions = 0}, lost_update}}), std::logic_error);
 }
 
 TEST_CASE("dropping either barrier of the asymmetric pair is noticed") {

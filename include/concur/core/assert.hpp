@@ -41,7 +41,8 @@ namespace concur::inline CONCUR_ABI {
 using process_wide::misuse_report;
 
 /// Is told of wrong use. It may throw, and the exception leaves the call that was wrong; if it returns, the program
-/// is aborted, since nothing can be relied upon after a broken precondition. Must be callable from any thread.
+/// is aborted (under the explorer: the execution fails), since nothing can be relied upon after a broken precondition.
+/// Must be callable from any thread.
 using process_wide::misuse_handler;
 
 /// Exchanges the handler of the process and returns the one before. Null, also as an answer, stands for the default,
@@ -70,9 +71,10 @@ inline misuse_handler set_misuse_handler(misuse_handler handler) noexcept {
 
 [[gnu::cold, gnu::noinline]] inline void report_misuse(char const* sentence, std::source_location place) {
   misuse_report const report{sentence, place.file_name(), place.line(), place.function_name()};
-  if (auto const handler = process_wide::current_misuse_handler.load(std::memory_order_acquire)) {
-    handler(report);
-  } else {
+  auto const handler = process_wide::current_misuse_handler.load(std::memory_order_acquire);
+  if (handler != nullptr) handler(report);
+  os::fail_execution(report.sentence, report.file, report.line);
+  if (handler == nullptr) {
     std::fprintf(stderr, "concur: %s:%u: in %s: %s\n", report.file, report.line, report.function, report.sentence);
   }
   std::abort();

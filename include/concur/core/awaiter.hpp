@@ -44,19 +44,8 @@ class foreign_context final : public task_context {
                                                bool in_steps);
 
  private:
-  explicit foreign_context(executor& place) noexcept : task_context(&resume, place, never_cancelled()) {}
+  explicit foreign_context(executor& place) noexcept : task_context(&resume, place, executor::never_cancelled()) {}
   static void resume(work& self) noexcept;
-
-  // Never destroyed: coroutines may wait while the program ends.
-  union eternal_scope {
-    constexpr eternal_scope() noexcept : scope(cancellation::sharing::one_thread) {}
-    ~eternal_scope() {}
-    cancellation scope;
-  };
-  static cancellation& never_cancelled() noexcept {
-    static constinit eternal_scope eternal;
-    return eternal.scope;
-  }
 };
 
 /// Base of an awaiter that waits in a list, once. Derived gives `attempt()`: succeed at once or say no;
@@ -113,7 +102,8 @@ class waiting_awaiter : public wait_operation {
     return false;
   }
 
-  bool begin(task_context& task, std::coroutine_handle<> handle) {
+  template <class Promise>
+  bool begin(task_context& task, std::coroutine_handle<Promise> handle) {
     if (task.cancelled()) [[unlikely]]
       return settled(wake_reason::stopped);
     if (derived().attempt()) return settled(wake_reason::granted);
@@ -140,12 +130,10 @@ class stepping_awaiter : public wait_operation {
       task_context& task = handle.promise().context();
       stopped_ = task.cancelled();
       if (stopped_ || derived().attempt()) return false;
-      handle_ = handle;
-      task.suspend_in(*this, nullptr);
+      task.suspend_in_steps(*this, handle);
       return true;
     } else {
       if (derived().attempt()) return false;
-      handle_ = handle;
       return foreign_context::suspend(handle, *this, true);
     }
   }
@@ -163,7 +151,6 @@ class stepping_awaiter : public wait_operation {
     } catch (...) {
       error_ = std::current_exception();
     }
-    task.resume_next(handle_);
     return false;
   }
 
@@ -174,7 +161,6 @@ class stepping_awaiter : public wait_operation {
  private:
   Derived& derived() noexcept { return static_cast<Derived&>(*this); }
 
-  std::coroutine_handle<> handle_;
   std::exception_ptr error_;
 
  protected:
@@ -187,7 +173,11 @@ bool foreign_context::suspend(std::coroutine_handle<> handle, wait_operation& op
     throw misuse("a coroutine of a foreign type waited on a thread that has no executor to resume it");
   }
   auto* const context = new foreign_context(*place);
-  context->suspend_in(operation, in_steps ? std::coroutine_handle<>() : handle);
+  if (in_steps) {
+    context->suspend_in_steps(operation, handle);
+  } else {
+    context->suspend_in(operation, handle);
+  }
   if (operation.publish(*context)) return true;
   delete context;
   return false;
@@ -195,8 +185,7 @@ bool foreign_context::suspend(std::coroutine_handle<> handle, wait_operation& op
 
 inline void foreign_context::resume(work& self) noexcept {
   auto& context = static_cast<foreign_context&>(self);
-  // An operation of several steps keeps the handle until it has finished.
-  if (!context.next_handle() && context.waiting_in()->publish(context)) return;
+  if (context.waits_in_steps() && context.waiting_in()->publish(context)) return;
   auto const handle = context.next_handle();
   delete &context;
   handle.resume();

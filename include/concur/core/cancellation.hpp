@@ -5,6 +5,7 @@
 //     cancellation scope;                     // or scope(outer): cancelled with it
 //     scope.add(task);  …  scope.remove(task);
 //     scope.cancel();                         // every wait in it ends, every later one is refused
+//     cancellation::cancel_alone(task);       // the same for one task
 //
 // It is level-triggered: once cancelled, every further wait of its tasks is refused until they leave the scope.
 //
@@ -22,6 +23,9 @@
 // decides: withdrawing finds the task queued, or the task, queueing later, finds `cancelled`. Second pair: a task that
 // does not see `busy` has hidden its operation from the canceller, so it may destroy it; otherwise it waits until the
 // canceller has done with it.
+//
+// A report looks at tasks by the same rules, as a canceller that cancels nothing (`inspect`): a task whose operation it
+// sees does not get past pass_canceller, so its coroutines stay as they are, and may be read.
 #pragma once
 
 #include <concur/core/intrusive_list.hpp>
@@ -29,6 +33,7 @@
 #include <concur/core/short_lock.hpp>
 
 #include <cstdint>
+#include <mutex>
 
 namespace concur::inline CONCUR_ABI {
 
@@ -40,8 +45,8 @@ class wait_operation {
  public:
   /// Called by the task's trampoline when the coroutine's whole stack has unwound: starts the wait, so that others may
   /// wake the task. Returns true when it waits; then nothing of the task may be touched any more. Returns false when
-  /// there is nothing to wait for. An operation of several steps keeps the coroutine handle to itself: it is then
-  /// called again after each wake, and gives the handle to the task when it returns false.
+  /// there is nothing to wait for. An operation of several steps is called again after each wake, until it returns
+  /// false.
   virtual bool publish(task_context& task) noexcept = 0;
 
   /// Called by a canceller: ends the wait if it has not succeeded yet, and then posts the task. May come before
@@ -52,15 +57,44 @@ class wait_operation {
   ~wait_operation() = default;
 };
 
-/// The part of a task that a canceller sees: the operation it waits in.
+class cancellation;
+
+/// The part of a task that a canceller sees: the scope it stands in, and the operation it waits in.
 class cancellable : public intrusive_list_node<> {
  public:
   constexpr cancellable() noexcept = default;
+  /// To be added to `around`, or never cancelled from there.
+  constexpr explicit cancellable(cancellation& around) noexcept : scope_(&around) {}
 
   /// Only the task itself may ask.
   wait_operation* waiting_in() const noexcept { return operation_.load(std::memory_order_relaxed); }
 
+  /// The innermost scope around it. Only the task itself may ask.
+  cancellation& scope() const noexcept { return *scope_; }
+
+  /// Whether its next wait will be refused, because its scope was cancelled or it alone. Orders nothing.
+  bool cancelled() const noexcept;
+
+  /// Moves it from its scope to another, inwards or outwards. Called by the task itself, which is in its scope's list.
+  void move_to_scope(cancellation& next) noexcept;
+
+  /// Leaves its outermost scope for good: when this returns nobody cancels it any more.
+  void leave_scope() noexcept;
+
+  /// Calls `function()` unless the task has left its outermost scope; it does not do so meanwhile. Any thread.
+  template <class Function>
+  void while_in_scope(Function function) noexcept {
+    std::lock_guard const held(lock_);
+    if (!left_) function();
+  }
+
+  /// Where nothing better is possible: its next wait will be refused, but no wait is ended. Any thread.
+  void refuse_next_wait() noexcept { alone_.store(true, std::memory_order_relaxed); }
+
  protected:
+  /// The same, with an operation shown from the start.
+  constexpr cancellable(cancellation& around, wait_operation& shown) noexcept : operation_(&shown), scope_(&around) {}
+
   // release: a canceller that sees the operation sees it constructed.
   void show(wait_operation& operation) noexcept { operation_.store(&operation, std::memory_order_release); }
   // relaxed: ordered by the light barrier of pass_canceller.
@@ -70,6 +104,12 @@ class cancellable : public intrusive_list_node<> {
   friend class cancellation;
   // Written by the task, read by cancellers that hold the lock of its scope; see the head of this file.
   os::atomic<wait_operation*> operation_{nullptr};
+  // Written by the task; read by it, and by those who cancel it alone: where several threads do, all under lock_.
+  cancellation* scope_ = nullptr;
+  short_lock lock_;  // holds it in its scope while it alone is cancelled; taken before the scope's
+  bool left_ = false;  // under lock_: it has left its outermost scope
+  // Written once, under the scope's lock. relaxed: ordered like the state of the scope.
+  os::atomic<bool> alone_{false};
 };
 
 /// Requires: its tasks have left it and the scopes inside it are gone when it is destroyed. `cancel` and `cancelled`
@@ -82,8 +122,11 @@ class cancellation : public intrusive_list_node<> {
   /// A scope of its own, outermost.
   constexpr explicit cancellation(sharing use = sharing::many_threads) noexcept : use_(use) {}
 
-  /// A scope inside `outer`, which must outlive it; cancelled from the start if `outer` is.
-  explicit cancellation(cancellation& outer) noexcept;
+  /// Whether a cancel of the scope around reaches a scope.
+  enum class shelter : bool { none, shielded };
+
+  /// A scope inside `outer`, which must outlive it; cancelled from the start if `outer` is, unless it is shielded.
+  explicit cancellation(cancellation& outer, shelter how = shelter::none) noexcept;
 
   ~cancellation();
   cancellation(cancellation const&) = delete;
@@ -97,16 +140,53 @@ class cancellation : public intrusive_list_node<> {
   /// O(tasks and scopes inside).
   bool cancel() noexcept;
 
-  /// Puts a task under this scope, or takes it out. A task is in one scope at a time, the innermost. Called by the
-  /// task itself, or before it runs and after it has ended.
+  /// The same for one task, in whatever scope it stands; nothing if it has left its outermost one. With
+  /// `sharing::one_thread` on that thread, otherwise on any. The object must stay while it lasts.
+  static bool cancel_alone(cancellable& task) noexcept;
+
+  /// Puts a task under this scope, which is the task's own, or takes it out. A task is in one scope at a time, the
+  /// innermost. Called by the task itself, or before it runs and after it has ended.
   void add(cancellable& task) noexcept;
   void remove(cancellable& task) noexcept;
+
+  /// Whether no task and no scope is in it. What happened in those that have left is visible then.
+  bool empty() noexcept;
+
+  /// Makes it as new. Requires: nothing is in it, and nobody uses it meanwhile.
+  void reopen() noexcept {
+    CONCUR_ASSERT(tasks_.empty() && inner_.empty(), "a cancellation scope was reopened that is in use");
+    state_.store(0, std::memory_order_relaxed);  // relaxed: nobody else
+  }
+
+  /// From now on several threads may use it and the scopes around it. Called on the one thread that does until now.
+  void share() noexcept;
+
+  /// Whether that is so. For the one thread, and for those that came to use it later.
+  bool shared() const noexcept { return use_ == sharing::many_threads; }
+
+  /// Calls `function()` while no canceller is at work in the scope; a task starts a wait in it that its operation's
+  /// `cancel` could not end before.
+  template <class Function>
+  decltype(auto) undisturbed(Function function);
+
+  /// Calls `function(cancellable&, wait_operation*)` for every task in this scope and in those inside it. With an
+  /// operation the task waits there, or is about to, or was woken: it does not go on before `function` returns, and it,
+  /// its coroutines and the operation may be read. With null the task runs: nothing of it may be read but what is
+  /// constant, though it stays. A task that moves between two of the scopes meanwhile may be left out.
+  ///
+  /// Tasks that wake up or end, and cancellers, wait until their scope is done with: `function` must not wait for them,
+  /// nor touch the scopes. It may allocate, since nobody waits for these locks who holds one that it needs. What it
+  /// throws goes to the caller, with everything let go. Any thread; with `sharing::one_thread` that one.
+  // In core/scope_inspection.hpp.
+  template <class Function>
+  void inspect(Function function);
 
   /// For a task that was woken in this scope and has hidden its operation: waits until no canceller can still be using
   /// it.
   void pass_canceller() noexcept;
 
  private:
+  friend class cancellable;
   enum : std::uint32_t {
     requested = 1,  // cancelled
     busy = 2,  // a canceller looks at operations of tasks in it
@@ -116,8 +196,10 @@ class cancellation : public intrusive_list_node<> {
   class hold;
   cancellation* mark(cancellation* last) noexcept;
   void sweep() noexcept;
+  class inspection;
 
-  sharing const use_ = sharing::many_threads;
+  sharing use_ = sharing::many_threads;  // see share
+  shelter const shelter_ = shelter::none;
   // Guards the two lists, and held by a canceller from mark to sweep. Taken from the outer scope inwards.
   short_lock lock_;
   // Written under the lock; read by tasks after a light barrier, see above.
@@ -143,12 +225,19 @@ class cancellation::hold {
   cancellation& scope_;
 };
 
-inline cancellation::cancellation(cancellation& outer) noexcept : use_(outer.use_), outer_(&outer) {
+template <class Function>
+decltype(auto) cancellation::undisturbed(Function function) {
+  hold const held(*this);
+  return function();
+}
+
+inline cancellation::cancellation(cancellation& outer, shelter how) noexcept
+    : use_(outer.use_), shelter_(how), outer_(&outer) {
   hold const outer_held(outer);
   outer.inner_.push_back(*this);
   // relaxed: nobody else knows this scope yet. A canceller of the outer one is done with it, or comes later and finds
   // this scope in the list.
-  if (outer.cancelled()) state_.store(requested, std::memory_order_relaxed);
+  if (outer.cancelled() && how == shelter::none) state_.store(requested, std::memory_order_relaxed);
 }
 
 inline cancellation::~cancellation() {
@@ -157,7 +246,7 @@ inline cancellation::~cancellation() {
     unlink();
   }
   // A canceller of the outer scope that found this one in the list may still be at work in it; it had marked this one
-  // before it let go of the outer lock, which is why relaxed sees it.
+  // before it let go of the outer lock, which is why relaxed sees it. A report is not: it keeps the outer lock.
   if (cancelled()) hold const until_done(*this);
   CONCUR_ASSERT(tasks_.empty(), "a cancellation scope was destroyed while tasks were in it");
   CONCUR_ASSERT(inner_.empty(), "a cancellation scope was destroyed before a scope inside it");
@@ -165,12 +254,29 @@ inline cancellation::~cancellation() {
 
 inline void cancellation::add(cancellable& task) noexcept {
   hold const held(*this);
+  task.scope_ = this;
   tasks_.push_back(task);
 }
 
 inline void cancellation::remove(cancellable& task) noexcept {
   hold const held(*this);
   tasks_.erase(task);
+}
+
+inline bool cancellation::empty() noexcept {
+  hold const held(*this);
+  return tasks_.empty() && inner_.empty();
+}
+
+inline void cancellation::share() noexcept {
+  // What several threads use already has only such scopes around it.
+  for (auto* scope = this; scope != nullptr && scope->use_ == sharing::one_thread; scope = scope->outer_) {
+    scope->use_ = sharing::many_threads;
+  }
+}
+
+inline bool cancellable::cancelled() const noexcept {
+  return alone_.load(std::memory_order_relaxed) || scope_->cancelled();
 }
 
 inline void cancellation::pass_canceller() noexcept {
@@ -203,9 +309,10 @@ inline cancellation* cancellation::mark(cancellation* last) noexcept {
   // relaxed: the heavy barrier after the marking is what orders it.
   state_.store(use_ == sharing::many_threads ? requested | busy : requested, std::memory_order_relaxed);
   for (cancellation& scope : inner_) {
-    if (use_ == sharing::many_threads) scope.lock_.lock();
+    if (scope.shelter_ == shelter::shielded) continue;
+    if (scope.use_ == sharing::many_threads) scope.lock_.lock();
     if (scope.cancelled()) {
-      if (use_ == sharing::many_threads) scope.lock_.unlock();
+      if (scope.use_ == sharing::many_threads) scope.lock_.unlock();
       continue;
     }
     last->next_marked_ = &scope;
@@ -222,6 +329,42 @@ inline void cancellation::sweep() noexcept {
   // release: a task that sees `busy` gone destroys its operation.
   state_.store(requested, std::memory_order_release);
   if (use_ == sharing::many_threads) lock_.unlock();
+}
+
+// The task cannot leave its scope while its lock is held: so the scope stays too.
+inline bool cancellation::cancel_alone(cancellable& task) noexcept {
+  bool first = false;
+  task.while_in_scope([&task, &first] {
+    cancellation& scope = *task.scope_;
+    hold const held(scope);
+    // relaxed: under the lock, and against the task ordered by the barriers, as in cancel.
+    first = !task.alone_.load(std::memory_order_relaxed);
+    if (!first) return;
+    auto const state = scope.state_.load(std::memory_order_relaxed);
+    task.alone_.store(true, std::memory_order_relaxed);
+    if (scope.use_ == sharing::many_threads) {
+      scope.state_.store(state | busy, std::memory_order_relaxed);
+      os::heavy_barrier();
+    }
+    if (auto* const operation = task.operation_.load(std::memory_order_acquire)) operation->cancel();
+    // release: as in sweep.
+    if (scope.use_ == sharing::many_threads) scope.state_.store(state, std::memory_order_release);
+  });
+  return first;
+}
+
+inline void cancellable::move_to_scope(cancellation& next) noexcept {
+  bool const shared = scope_->use_ == cancellation::sharing::many_threads;
+  if (shared) lock_.lock();
+  scope_->remove(*this);
+  next.add(*this);
+  if (shared) lock_.unlock();
+}
+
+inline void cancellable::leave_scope() noexcept {
+  std::lock_guard const held(lock_);
+  scope_->remove(*this);
+  left_ = true;
 }
 
 }  // namespace concur::inline CONCUR_ABI

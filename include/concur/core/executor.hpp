@@ -6,6 +6,7 @@
 //     some_executor.post(item);      // item.run() happens later, on a thread of that executor
 #pragma once
 
+#include <concur/core/cancellation.hpp>
 #include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 
@@ -39,6 +40,9 @@ class work {
     char const* stack_limit_;
   };
 
+  /// What `run` does from now on. Not while it is queued.
+  void set_function(function what) noexcept { run_ = what; }
+
  private:
   function run_;
 };
@@ -61,9 +65,45 @@ class executor {
   /// without this call.
   virtual bool disarm(timer_node& node) noexcept = 0;
 
+  /// What time it is for `arm`. An executor may have a time of its own, which its tests turn.
+  virtual time_point now() const noexcept { return os::clock::now(); }
+
+  /// The scope of the tasks that are spawned here: by cancelling it and waiting until it is empty whoever owns the
+  /// executor ends them. With `sharing::one_thread` everything of its tasks happens on the executor's only thread, also
+  /// their cancel. By default one scope for all executors, whose tasks can only be cancelled one by one.
+  virtual cancellation& tasks() noexcept { return never_cancelled(); }
+
+  /// Whether `tasks()` belongs to one thread, and that is not the calling one.
+  virtual bool is_elsewhere() const noexcept { return false; }
+
+  /// Whether it has one thread, and that is the calling one: then whoever blocks here waits for ever for its tasks.
+  virtual bool is_own_thread() const noexcept { return false; }
+
+  /// Before a task is spawned here, or moves here from another executor: the executor refuses it by an exception, or
+  /// knows of it until `task_ended`. Any thread.
+  virtual void admit_task() {}
+
+  /// Tells the executor, on a thread of its own, that a task that was admitted is no more here: it has left `tasks()`,
+  /// or has moved away.
+  virtual void task_ended() noexcept {}
+
+  /// A scope for what nobody cancels as a whole; of any thread.
+  static cancellation& never_cancelled() noexcept;
+
  protected:
   ~executor() = default;
 };
+
+inline cancellation& executor::never_cancelled() noexcept {
+  // Never destroyed: coroutines may wait while the program ends.
+  union eternal_scope {
+    constexpr eternal_scope() noexcept : scope() {}
+    ~eternal_scope() {}
+    cancellation scope;
+  };
+  static constinit eternal_scope eternal;
+  return eternal.scope;
+}
 
 /// The executor whose thread this is, or null. Any thread.
 inline executor* current_executor() noexcept;

@@ -77,6 +77,7 @@ using testing::engine::at_thread_end;
 using testing::engine::clock;
 using testing::engine::detach_thread;
 using testing::engine::drop_wake;
+using testing::engine::fail_execution;
 using testing::engine::futex_wait;
 using testing::engine::futex_wake;
 using testing::engine::heavy_barrier;
@@ -259,6 +260,9 @@ inline bool at_thread_end(thread_end_call& call) noexcept { return thread_end_ca
 
 /// True where the explorer's mutation run drops the wake at this place.
 constexpr bool drop_wake(site) noexcept { return false; }
+
+/// Under the explorer, reported misuse ends the execution as a failure, and this does not return there.
+constexpr void fail_execution(char const*, char const*, unsigned) noexcept {}
 
 /// The two sides of an asymmetric Dekker pair: "write mine, light_barrier, read theirs" against
 /// "write theirs, heavy_barrier, read mine" guarantees that at least one of the two reads sees the other's write.

@@ -16,6 +16,7 @@
 #include <concur/core/process_lock.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace concur {
 // Outside the ABI tag: one list for the whole process, shared by plugins of whatever build. So nothing in here may
@@ -43,6 +44,11 @@ class registry_entry {
   /// run at any time between insert() and remove(), on any thread, under the registry's lock: it must not wait for
   /// anything, and not insert, remove or fork. May throw, as appending does.
   virtual void describe(std::string& out) const = 0;
+
+  /// Appends the tasks that live there and may be seen from the calling thread (append_tasks of core/task_report.hpp),
+  /// with the same duties, but each with a line end. It is the entry that does it, since what a task is depends on
+  /// the build that it belongs to.
+  virtual void describe_tasks(std::string&) const {}
 
   /// What it is if it is a thread with a name and a number, for lists of threads; null otherwise.
   virtual thread_entry const* as_thread() const noexcept { return nullptr; }
@@ -115,6 +121,12 @@ using process_wide::registry_kind;
 /// std::bad_alloc.
 std::string dump_registry();
 
+/// Appends what it says of one entry.
+void append_entry(std::string& text, registry_entry const& entry);
+
+/// Appends lines, all but the first one indented.
+void append_indented(std::string& text, std::string_view lines);
+
 }  // namespace concur::inline CONCUR_ABI
 
 namespace concur {
@@ -181,17 +193,27 @@ namespace concur::inline CONCUR_ABI {
 
 inline std::string dump_registry() {
   std::string text;
-  registry::for_each([&text](registry_entry const& entry) {
-    text += name_of(entry.kind());
-    text += ' ';
-    auto const begin = text.size();
-    entry.describe(text);
-    for (auto end = text.find('\n', begin); end != std::string::npos; end = text.find('\n', end + 1)) {
-      text.insert(end + 1, "  ");
-    }
-    text += '\n';
-  });
+  registry::for_each([&text](registry_entry const& entry) { append_entry(text, entry); });
   return text;
+}
+
+inline void append_entry(std::string& text, registry_entry const& entry) {
+  std::string lines;
+  entry.describe(lines);
+  text += name_of(entry.kind());
+  text += ' ';
+  append_indented(text, lines);
+  text += '\n';
+}
+
+inline void append_indented(std::string& text, std::string_view lines) {
+  for (;;) {
+    auto const end = lines.find('\n');
+    text += lines.substr(0, end);
+    if (end == lines.npos) return;
+    text += "\n  ";
+    lines.remove_prefix(end + 1);
+  }
 }
 
 }  // namespace concur::inline CONCUR_ABI

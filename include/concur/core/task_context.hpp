@@ -13,8 +13,10 @@
 #pragma once
 
 #include <concur/core/assert.hpp>
+#include <concur/core/await_link.hpp>
 #include <concur/core/cancellation.hpp>
 #include <concur/core/executor.hpp>
+#include <concur/core/task_origin.hpp>
 
 #include <coroutine>
 #include <cstdint>
@@ -25,33 +27,61 @@ namespace concur::inline CONCUR_ABI {
 
 class party;
 
+/// What a task that has not begun "waits" in. Nothing of it is looked at then but name and place.
+class not_begun_operation final : public wait_operation {
+ public:
+  constexpr not_begun_operation() noexcept = default;
+  bool publish(task_context&) noexcept override { return false; }
+  void cancel() noexcept override {}
+};
+inline constinit not_begun_operation not_begun;
+
 /// Used by its own task only, except `cancelled` of the scope and the work item, which the executor owns while it is
 /// queued. Must not be destroyed while it waits or is queued.
 class task_context : public work, public cancellable {
  public:
   /// `what` is called by the executor, on one of its threads, and calls `drive`.
-  task_context(function what, executor& place, cancellation& around) noexcept
-      : work(what), where_(&place), scope_(&around) {}
+  task_context(function what, executor& place, cancellation& around, task_origin origin = {}) noexcept
+      : work(what), cancellable(around, not_begun), where_(&place), origin_(std::move(origin)) {}
+
+  /// Its name and where it was spawned.
+  task_origin const& origin() const noexcept { return origin_; }
 
   /// Where the task runs.
   executor& where() const noexcept { return *where_; }
   void move_to(executor& place) noexcept { where_ = &place; }
 
-  cancellation& scope() const noexcept { return *scope_; }
-
-  /// Whether the next wait will be refused.
-  bool cancelled() const noexcept { return scope_->cancelled(); }
-
   /// The coroutine to resume when the task runs next.
-  void resume_next(std::coroutine_handle<> handle) noexcept { next_handle_ = handle; }
-  std::coroutine_handle<> next_handle() const noexcept { return next_handle_; }
+  template <class Promise>
+  void resume_next(std::coroutine_handle<Promise> handle) noexcept {
+    next_ = tagged_frame(handle);
+  }
+  void resume_next(tagged_frame const& next) noexcept { next_ = next; }
+  std::coroutine_handle<> next_handle() const noexcept { return next_.handle(); }
 
-  /// For a leaf awaiter's await_suspend: the task waits in `operation` once its stack has unwound. A null handle marks
-  /// an operation of several steps.
-  void suspend_in(wait_operation& operation, std::coroutine_handle<> handle) noexcept {
-    next_handle_ = handle;
+  /// The innermost coroutine of a task that waits or is queued; null if it is not one of the library's.
+  await_link const* innermost() const noexcept { return next_.link(); }
+
+  /// For a leaf awaiter's await_suspend: the task waits in `operation` once its stack has unwound, and resumes the
+  /// coroutine after the first wake.
+  void suspend_in(wait_operation& operation, tagged_frame const& coroutine) noexcept {
+    next_ = coroutine;
     show(operation);
   }
+  template <class Promise>
+  void suspend_in(wait_operation& operation, std::coroutine_handle<Promise> handle) noexcept {
+    suspend_in(operation, tagged_frame(handle));
+  }
+
+  /// The same for an operation of several steps: after each wake it is published again, and the coroutine is resumed
+  /// when that says that there is nothing more to wait for.
+  template <class Promise>
+  void suspend_in_steps(wait_operation& operation, std::coroutine_handle<Promise> handle) noexcept {
+    next_ = tagged_frame(handle);
+    next_.mark();
+    show(operation);
+  }
+  bool waits_in_steps() const noexcept { return next_.is_marked(); }
 
   /// The trampoline: resumes coroutines of the chain until it waits or its outermost coroutine has ended. Returns that
   /// one, or null if it waits; after null nothing of the context may be touched. A handler of misuse that throws ends
@@ -74,8 +104,8 @@ class task_context : public work, public cancellable {
   static constexpr std::intptr_t stack_budget = 64 * 1024;
 
   executor* where_;
-  cancellation* scope_;
-  std::coroutine_handle<> next_handle_;
+  task_origin const origin_;
+  tagged_frame next_;  // marked: it waits in steps
   std::exception_ptr error_;
 };
 
@@ -92,15 +122,15 @@ inline task_context* current_task() noexcept { return this_threads_parties().tas
 /// Makes a task the current one for its lifetime.
 class current_task_scope {
  public:
-  explicit current_task_scope(task_context& task) noexcept : outer_(std::exchange(slot(), &task)) {}
-  ~current_task_scope() { slot() = outer_; }
+  explicit current_task_scope(task_context& task) noexcept
+      : slot_(this_threads_parties().task), outer_(std::exchange(slot_, &task)) {}
+  ~current_task_scope() { slot_ = outer_; }
   current_task_scope(current_task_scope const&) = delete;
   current_task_scope& operator=(current_task_scope const&) = delete;
 
-  static task_context*& slot() noexcept { return this_threads_parties().task; }
-
  private:
-  task_context* outer_;
+  task_context*& slot_;  // asked for once: it lives on the stack of one thread
+  task_context* const outer_;
 };
 
 inline bool task_context::stack_left(void const* frame_address) noexcept {
@@ -112,14 +142,17 @@ inline bool task_context::stack_left(void const* frame_address) noexcept {
 
 inline void task_context::end_wait() noexcept {
   hide();
-  scope_->pass_canceller();
+  scope().pass_canceller();
 }
 
 inline std::coroutine_handle<> task_context::drive() noexcept {
   current_task_scope const current(*this);
   stack_limit_ = static_cast<char const*>(__builtin_frame_address(0)) - stack_budget;
-  // Woken with a handle: the wait is over. Woken without one: the operation has another step.
-  if (waiting_in() != nullptr && next_handle_) end_wait();
+  if (auto* const operation = waiting_in(); operation == &not_begun) {
+    hide();
+  } else if (operation != nullptr && !waits_in_steps()) {
+    end_wait();  // woken in a single step: the wait is over
+  }
   for (;;) {
     if (auto* const operation = waiting_in()) {
       os::light_barrier();  // against a canceller: the operation is shown before the list is asked, see
@@ -127,9 +160,9 @@ inline std::coroutine_handle<> task_context::drive() noexcept {
       if (operation->publish(*this)) return nullptr;
       end_wait();
     }
-    auto const handle = std::exchange(next_handle_, nullptr);
+    auto const handle = std::exchange(next_, tagged_frame()).handle();
     handle.resume();
-    if (!next_handle_ && waiting_in() == nullptr) {
+    if (!next_) {
       CONCUR_ASSERT(handle.done(),
                     "a coroutine was lost: GCC 12 miscompiles a co_await in the bare condition of if, while or switch "
                     "when the function declares nothing; declare a local variable");

@@ -41,12 +41,14 @@ class timer_node {
 
   /// What is to be posted; null when that was not said.
   constexpr work* item() const noexcept { return item_; }
+  /// Not while it is armed.
+  constexpr void set_item(work& item) noexcept { item_ = &item; }
 
  private:
   friend class timer_heap;
   static constexpr std::uint32_t not_armed = ~std::uint32_t{0};
 
-  work* const item_ = nullptr;
+  work* item_ = nullptr;
   std::uint32_t index_ = not_armed;
   std::uint32_t sequence_ = 0;  // number of the add(); wraps, so only differences mean something
 };

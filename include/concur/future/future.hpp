@@ -112,13 +112,12 @@ class [[nodiscard]] future<T>::owning_await final : public wait_operation {
 
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) {
-    handle_ = handle;
     if constexpr (promise_with_context<Promise>) {
       task_context& task = handle.promise().context();
       refused_ = task.cancelled();
       if (state().takeable()) return false;
       if (refused_) waiter_.settle(wake_reason::stopped);
-      task.suspend_in(*this, nullptr);
+      task.suspend_in_steps(*this, handle);
       return true;
     } else {
       return !state().takeable() && foreign_context::suspend(handle, *this, true);
@@ -141,7 +140,6 @@ class [[nodiscard]] future<T>::owning_await final : public wait_operation {
       if (state().enqueue(waiter_)) return true;
       if (waiter_.reason() != wake_reason::stopped) break;
     }
-    task.resume_next(handle_);
     return false;
   }
 
@@ -153,7 +151,6 @@ class [[nodiscard]] future<T>::owning_await final : public wait_operation {
   future_state<T>& state() const noexcept { return *future_.state_; }
 
   future& future_;
-  std::coroutine_handle<> handle_;
   waiter waiter_{nullptr};
   bool refused_ = false;
 };

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <concur/core/blocking.hpp>
+#include <concur/core/error_collector.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/os.hpp>
 #include <concur/future/detail/arrivals.hpp>
@@ -65,31 +66,28 @@ class gathering_base {
     return true;
   }
 
-  /// Gathers errors: one as it is, several as multiple_errors. `cancelled` only if there is nothing else, since it is
-  /// what the first error made of the rest.
+  /// Gathers errors. `cancelled` counts only if there is nothing else, since it is what the first error made of the
+  /// rest.
   class errors {
    public:
     template <class T>
     void look_at(future<T> const& f) {
       auto const error = f.error();
       if (error == nullptr) return;
-      try {
-        std::rethrow_exception(error);
-      } catch (cancelled const&) {
-        cancelled_ = error;
-      } catch (...) {
-        found_.push_back(error);
+      if (is_cancelled(error)) {
+        cancelled_ = true;
+      } else {
+        found_.add(error);
       }
     }
     void throw_any() {
-      if (found_.size() > 1) throw multiple_errors(std::move(found_));
-      if (found_.size() == 1) std::rethrow_exception(found_.front());
-      if (cancelled_) std::rethrow_exception(cancelled_);
+      found_.throw_any();
+      if (cancelled_) throw cancelled();
     }
 
    private:
-    std::vector<std::exception_ptr> found_;
-    std::exception_ptr cancelled_;
+    error_collector found_;
+    bool cancelled_ = false;
   };
 
   template <bool Collect, class T>

@@ -122,19 +122,25 @@ template <class Future>
 class [[nodiscard]] limited_futures_wait : private futures_wait<Future> {
  public:
   template <class Range>
-  limited_futures_wait(Range& futures, return_when when, time_point deadline)
-      : futures_wait<Future>(futures, when), deadline_(deadline) {}
+  limited_futures_wait(Range& futures, return_when when, std::chrono::nanoseconds limit)
+      : futures_wait<Future>(futures, when), deadline_(deadline_after(limit)), deadline_here_(in_time_here(limit)) {}
 
   /// Blocks until it is over, and says what is done then.
   wait_result<Future> get() { return this->get_within({.deadline = deadline_}); }
 
   /// `co_await` waits without blocking the thread, with a timer of the task's executor. A cancel ends the wait only: it
   /// throws `cancelled`. Throws std::bad_alloc when there is no memory for the timer.
-  auto operator co_await() & { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_); }
-  auto operator co_await() && { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_); }
+  auto operator co_await() & { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_here_); }
+  auto operator co_await() && { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_here_); }
 
  private:
+  static time_point in_time_here(std::chrono::nanoseconds limit) noexcept {
+    if (limit <= limit.zero()) return at_once;
+    return time_point(saturating_add(detail::time_here().time_since_epoch(), limit));
+  }
+
   time_point const deadline_;
+  time_point const deadline_here_;  // in the time of the executor whose thread this is
 };
 
 /// Waits for the futures of a range, `future<T>` or `shared_future<T>`, that the caller keeps. Over at once if the
@@ -144,11 +150,12 @@ template <std::ranges::forward_range Range>
   return futures_wait<std::remove_reference_t<std::ranges::range_reference_t<Range>>>(futures, when);
 }
 
-/// With a limit, which begins to run here. A limit that has passed looks once.
+/// With a limit, which begins to run here: for `co_await` in the time of the executor that runs this, which in tests
+/// may be a virtual one. A limit that has passed looks once.
 template <std::ranges::forward_range Range, class Rep, class Period>
 [[nodiscard]] auto wait(Range& futures, return_when when, std::chrono::duration<Rep, Period> const& limit) {
   return limited_futures_wait<std::remove_reference_t<std::ranges::range_reference_t<Range>>>(futures, when,
-                                                                                              deadline_after(limit));
+                                                                                              saturated(limit));
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -5,7 +5,7 @@
 //     concur::parallel_invoke(pool, [&] { sort(left); }, [&] { sort(right); });
 #pragma once
 
-#include <concur/core/errors.hpp>
+#include <concur/core/error_collector.hpp>
 #include <concur/pool/detail/fork.hpp>
 #include <concur/pool/detail/participant.hpp>
 #include <concur/pool/thread_pool.hpp>
@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <exception>
 #include <utility>
-#include <vector>
 
 namespace concur::inline CONCUR_ABI {
 
@@ -33,14 +32,12 @@ void parallel_invoke(thread_pool& pool, Functions&&... functions);
 
 namespace detail {
 
-/// Throws one error as it is, and several as multiple_errors, in their order.
 [[gnu::cold, gnu::noinline]] inline void rethrow_errors(std::exception_ptr const* errors, std::size_t count) {
-  std::vector<std::exception_ptr> thrown;
+  error_collector thrown;
   for (std::size_t i = 0; i < count; ++i) {
-    if (errors[i] != nullptr) thrown.push_back(errors[i]);
+    if (errors[i] != nullptr) thrown.add(errors[i]);
   }
-  if (thrown.size() == 1) std::rethrow_exception(thrown.front());
-  throw multiple_errors(std::move(thrown));
+  thrown.throw_any();
 }
 
 template <class Function>

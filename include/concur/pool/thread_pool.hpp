@@ -11,6 +11,11 @@
 //
 //     auto job = pool.submit([text] { return parse(text); });
 //     auto tree = co_await job;
+//
+// and runs on the pool itself, where it is spawned there, or goes there:
+//
+//     concur::future<int> words = concur::spawn(pool, count_words(pages));   // coro/spawn.hpp
+//     co_await pool.schedule();                                   // from here on on a worker
 #pragma once
 
 #include <concur/core/awaiter.hpp>
@@ -18,6 +23,7 @@
 #include <concur/core/deadline.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
+#include <concur/core/hop.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/process_lock.hpp>
 #include <concur/core/registry.hpp>
@@ -50,9 +56,10 @@ enum class job_priority : std::uint8_t {
 /// What a pool is doing; see `thread_pool::stats`.
 struct thread_pool_stats {
   std::size_t workers = 0;
-  std::uint64_t queued = 0;   ///< jobs and resumed tasks that wait for a worker
+  std::uint64_t queued = 0;   ///< jobs, and tasks that are to begin or to go on, that wait for a worker
   std::uint64_t running = 0;  ///< those that run
-  std::uint64_t done = 0;     ///< those that have run, or were cancelled, since the pool was made
+  std::uint64_t done = 0;     ///< those that have run, or were cancelled, since the pool was made; a task each time
+  std::uint64_t tasks = 0;    ///< spawned there, or moved there, that have not ended; also those that wait
 };
 
 /// A fixed number of workers. Every job that was accepted runs once, on one of them, unless its future is cancelled
@@ -69,9 +76,13 @@ struct thread_pool_stats {
 ///
 /// An exception that leaves a job goes to its future; without one, to the hook for unhandled errors (core/errors.hpp).
 ///
-/// The destructor runs what is queued and waits for the workers; jobs may give further jobs meanwhile. Called by a job
-/// of this very pool it does not wait: the pool ends after that. Any thread may call any other member. In a child
-/// process made by fork the pool cannot be used: what needs the workers throws misuse, and the destructor does nothing.
+/// Tasks: `spawn(pool, …)` runs a coroutine on the workers, in parallel with others, and `co_await pool.schedule()`
+/// moves one there. As long as one of them has not ended, or moved away, the pool does not end, also while it waits.
+///
+/// The destructor runs what is queued, waits until all tasks have ended, and then for the workers; what runs may give
+/// further jobs and spawn further tasks meanwhile. Called by a job or a task of this very pool it does not wait: the
+/// pool ends after all that. Any thread may call any other member. In a child process made by fork the pool cannot be
+/// used: what needs the workers throws misuse, and the destructor does nothing.
 ///
 /// Idle workers use no processor time after some microseconds. A submit costs one recycled block, in which job, result
 /// and shared state lie together, and one allocation more for a job that takes a stop token; a post, one recycled
@@ -139,14 +150,17 @@ class thread_pool {
                                                                            look_ahead != 0 ? look_ahead : 4 * size());
   }
 
-  /// From now on jobs from outside are refused with `closed`. Those that were accepted run, unless `cancel_pending`:
-  /// then those that have not begun are cancelled, and jobs can give no more jobs either. With `wait`, waits until the
-  /// workers have ended; that throws misuse in a job of this pool. Any number of times.
+  /// From now on jobs and tasks from outside are refused with `closed`. Those that were accepted run, unless
+  /// `cancel_pending`: then jobs that have not begun are cancelled, and jobs can give no more jobs either; tasks that
+  /// were spawned here are cancelled, and those that they spawn here never begin. With `wait`, waits until all tasks
+  /// and then the workers have ended; that throws misuse in a job or task of this pool. Any number of times.
+  ///
+  /// A task that was spawned elsewhere and moved here belongs to its own executor: it is not cancelled, but waited for.
   void shutdown(bool wait = true, bool cancel_pending = false);
 
-  /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. Timers that are not due, and
-  /// what a parallel algorithm does for a caller from outside, do not count. All forms throw misuse in a job or task
-  /// that runs on this pool, which would wait for itself.
+  /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. Tasks that wait, timers that
+  /// are not due, and what a parallel algorithm does for a caller from outside, do not count. All forms throw misuse in
+  /// a job or task that runs on this pool, which would wait for itself.
   void wait_idle() { idle_within({}); }
   template <class Rep, class Period>
   [[nodiscard]] bool wait_idle_for(std::chrono::duration<Rep, Period> const& limit) {
@@ -166,14 +180,18 @@ class thread_pool {
   /// one that waited for it, counts as queued until a worker comes across it.
   [[nodiscard]] thread_pool_stats stats() const noexcept {
     auto const now = state_->counted();
-    return {state_->workers(), now.posted - now.started, now.started - now.done, now.done};
+    return {state_->workers(), now.posted - now.started, now.started - now.done, now.done, state_->task_count()};
   }
 
   /// Whether the calling thread is one of its workers.
   [[nodiscard]] bool is_worker() const noexcept { return detail::pool_worker::of(*state_) != nullptr; }
 
-  /// For tasks that are to run on the workers. They must have ended before the pool does: what is posted when a
-  /// shutdown or the destructor has let the workers end is not run, and no timer rings any more.
+  /// `co_await pool.schedule()`: the coroutine goes on on a worker, after what is queued. Throws `cancelled`; `closed`
+  /// from outside after a shutdown; and std::bad_alloc. See core/hop.hpp.
+  [[nodiscard]] hop_awaiter schedule() noexcept { return hop_to(*state_); }
+
+  /// For `spawn`, and for work items and timers of one's own. These do not keep the pool as tasks do: what is posted
+  /// when a shutdown or the destructor has let the workers end is not run, and no timer rings any more.
   executor& get_executor() noexcept { return *state_; }
   operator executor&() noexcept { return *state_; }
 
@@ -282,27 +300,27 @@ namespace detail {
 
 // A pool that was made in a parent process is of no use here, and its memory is left alone.
 struct default_pool_of {
-  process_wide::process_lock lock;
   thread_pool* pool = nullptr;
   unsigned forks = 0;
 };
-[[gnu::visibility("default")]] inline constinit default_pool_of the_default_pool;
+[[gnu::visibility("default")]] inline constinit process_wide::process_lock default_pool_lock;
+[[gnu::visibility("default")]] inline constinit default_pool_of the_default_pool;  // under the lock
 
 }  // namespace detail
 
 inline thread_pool& default_pool() {
   auto& mine = detail::the_default_pool;
-  process_wide::keep_over_fork<detail::the_default_pool.lock>();
+  process_wide::keep_over_fork<detail::default_pool_lock>();
   unsigned const now = process_wide::forks.load(std::memory_order_relaxed);
   auto const made_here = [&]() -> thread_pool* { return mine.forks == now ? mine.pool : nullptr; };
   {
-    process_wide::process_lock::guard const held(mine.lock);
+    process_wide::process_lock::guard const held(detail::default_pool_lock);
     if (thread_pool* const there = made_here()) return *there;
   }
   // Not under the lock, which a fork wants together with those that the pool's making takes.
   auto fresh = std::make_unique<thread_pool>(std::size_t(cpu_count()),
                                              thread_pool_options().name("default").threads(thread_options().daemon()));
-  process_wide::process_lock::guard const held(mine.lock);
+  process_wide::process_lock::guard const held(detail::default_pool_lock);
   if (made_here() == nullptr) {
     mine.pool = fresh.release();
     mine.forks = now;

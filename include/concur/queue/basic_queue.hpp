@@ -345,6 +345,8 @@ template <class T, class Store>
 template <class Source>
 class [[nodiscard]] basic_queue<T, Store>::async_put_operation {
  public:
+  using context_aware = void;  // see coro/detail/foreign_await.hpp
+
   template <class Item>
   async_put_operation(basic_queue& to, Item& item)
       : queue_(to), item_(item), wait_(to.not_full_.async_wait(attempt(*this))) {}
@@ -383,6 +385,8 @@ class [[nodiscard]] basic_queue<T, Store>::async_put_operation {
 template <class T, class Store>
 class [[nodiscard]] basic_queue<T, Store>::async_get_operation {
  public:
+  using context_aware = void;  // see coro/detail/foreign_await.hpp
+
   explicit async_get_operation(basic_queue& from) : queue_(from), wait_(from.not_empty_.async_wait(attempt(*this))) {}
   async_get_operation(async_get_operation const&) = delete;
   async_get_operation& operator=(async_get_operation const&) = delete;

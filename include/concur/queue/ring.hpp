@@ -118,8 +118,8 @@ class ring {
 
   /// How many elements have been pushed in its life.
   [[nodiscard]] std::size_t pushed() const noexcept {
-    // acquire is enough: whoever compares knows of the elements it has seen by other means.
-    return count_of(tail_.position.load(std::memory_order_acquire) & ~closed_flag);
+    // relaxed: whoever compares knows of the elements it has seen by other means, and so finds them counted.
+    return count_of(tail_.position.load(std::memory_order_relaxed) & ~closed_flag);
   }
   /// How many have been popped, as a hint.
   [[nodiscard]] std::size_t popped() const noexcept {

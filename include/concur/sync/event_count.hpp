@@ -78,14 +78,14 @@ class event_count {
 
   /// Tells up to `count` sleeping parties to look again, in the order in which they went to sleep. What was written
   /// before is taken into account, whatever its memory order. Without sleepers it costs one load.
-  void notify(std::size_t count) noexcept {
+  void notify(std::size_t count, os::site at = os::site::here()) noexcept {
     os::light_barrier();
     // relaxed: the barrier orders it after what the caller wrote.
     if (wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed))) [[unlikely]]
-      notify_slow(count);
+      notify_slow(count, at);
   }
-  void notify_one() noexcept { notify(1); }
-  void notify_all() noexcept { notify(SIZE_MAX); }
+  void notify_one(os::site at = os::site::here()) noexcept { notify(1, at); }
+  void notify_all(os::site at = os::site::here()) noexcept { notify(SIZE_MAX, at); }
 
   /// For a caller that must be done with everything around it before it wakes anybody: as `notify`, but the parties are
   /// only taken out of the list, and the caller owes each of them a wake: `list.wake_all(wake_reason::retry)`.
@@ -113,7 +113,7 @@ class event_count {
   template <class Ready>
   bool hinted(Ready& ready);
   wait_list take_slowly(std::size_t count) noexcept;
-  void notify_slow(std::size_t count) noexcept;
+  void notify_slow(std::size_t count, os::site at) noexcept;
 
   wait_word word_;
 };
@@ -215,7 +215,8 @@ inline wait_list event_count::take_slowly(std::size_t count) noexcept {
   return chosen;
 }
 
-[[gnu::noinline]] inline void event_count::notify_slow(std::size_t count) noexcept {
+[[gnu::noinline]] inline void event_count::notify_slow(std::size_t count, os::site at) noexcept {
+  if (os::drop_wake(at)) return;
   take_slowly(count).wake_all(wake_reason::retry);
 }
 

@@ -70,6 +70,8 @@ class [[nodiscard]] async_locked_operation {
   using lock_type = decltype(std::declval<Operation&>().await_resume());
 
  public:
+  using context_aware = void;  // see coro/detail/foreign_await.hpp
+
   template <class Make>
   async_locked_operation(T& value, Make const& make) noexcept : operation_(make()), value_(value) {}
   async_locked_operation(async_locked_operation const&) = delete;

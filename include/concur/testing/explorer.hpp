@@ -105,7 +105,8 @@ class scenario {
 /// C++20 memory model permits a load sees; time-outs, spurious wakes, weak failures and jumps of the clock.
 ///
 /// What fails an execution: a check; an exception that leaves a thread; a deadlock or livelock; a data race on
-/// `os::plain`; an atomic or plain object used after its destruction, or where its construction is not visible.
+/// `os::plain`; an atomic or plain object used after its destruction, or where its construction is not visible; misuse
+/// that the library reports, unless the program's own handler throws.
 ///
 /// Requires:
 /// - What the threads share is made of the library's types (or `os::atomic`, `os::plain`), in the scenario function.

@@ -132,13 +132,12 @@ class [[nodiscard]] arrivals_await final : public wait_operation {
 
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) {
-    handle_ = handle;
     if constexpr (promise_with_context<Promise>) {
       task_context& task = handle.promise().context();
       refused_ = task.cancelled();
       if (refused_ ? !Owner::owns_futures : owner_.ready()) return false;
       if (refused_) waiter_.settle(wake_reason::stopped);
-      task.suspend_in(*this, nullptr);
+      task.suspend_in_steps(*this, handle);
       return true;
     } else {
       return !owner_.ready() && foreign_context::suspend(handle, *this, true);
@@ -164,7 +163,6 @@ class [[nodiscard]] arrivals_await final : public wait_operation {
       waiter_.bind(task, how_);
       if (owner_.arrived().enqueue(waiter_)) return true;
     }
-    task.resume_next(handle_);
     return false;
   }
 
@@ -174,7 +172,6 @@ class [[nodiscard]] arrivals_await final : public wait_operation {
 
  private:
   Owner& owner_;
-  std::coroutine_handle<> handle_;
   waiter waiter_{nullptr};
   waiter::manner how_ = waiter::manner::plain;
   bool refused_ = false;

@@ -19,6 +19,12 @@
 
 namespace concur::inline CONCUR_ABI::detail {
 
+/// What time it is for the executor whose thread this is.
+inline time_point time_here() noexcept {
+  executor const* const here = current_executor();
+  return here != nullptr ? here->now() : os::clock::now();
+}
+
 /// Rings `arrivals` at some moment. For the party that waits there.
 class arrivals_alarm final : public work {
  public:
@@ -66,7 +72,7 @@ class [[nodiscard]] limited_arrivals_await final : public stepping_awaiter<limit
  private:
   friend base;
 
-  bool attempt() noexcept { return owner_.ready() || limit_ <= os::clock::now(); }
+  bool attempt() noexcept { return owner_.ready() || limit_ <= time_here(); }
 
   bool step(task_context& task) {
     if (!over_) {

@@ -99,8 +99,8 @@ class injection_queue {
     invited_.fetch_add(1, std::memory_order_relaxed);  // before the wake, after which it is taken back
     woken.wake_all(wake_reason::retry);
   }
-  void wake_one() noexcept { sleepers_.notify_one(); }
-  void wake_all() noexcept { sleepers_.notify_all(); }
+  void wake_one(os::site at = os::site::here()) noexcept { sleepers_.notify_one(at); }
+  void wake_all(os::site at = os::site::here()) noexcept { sleepers_.notify_all(at); }
 
   // relaxed, both: hints for workers that look; one that goes to sleep looks again after a barrier.
   bool empty() const noexcept { return waiting_.load(std::memory_order_relaxed) == 0; }

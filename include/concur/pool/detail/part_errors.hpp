@@ -3,14 +3,12 @@
 // What the parts of a parallel algorithm throw: the first error stops the rest, and all are thrown at the end.
 #pragma once
 
-#include <concur/core/errors.hpp>
+#include <concur/core/error_collector.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
 
 #include <exception>
 #include <mutex>
-#include <utility>
-#include <vector>
 
 namespace concur::inline CONCUR_ABI::detail {
 
@@ -24,38 +22,20 @@ class part_errors {
   /// Whether there is one. relaxed: whether another element is visited meanwhile makes no difference.
   bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
 
-  /// The exception that is being handled. Where there is no memory for a list, the first one alone is kept.
+  /// The exception that is being handled.
   [[gnu::cold, gnu::noinline]] void add() noexcept {
     any_.store(true, std::memory_order_relaxed);
     std::lock_guard const hold(adding_);
-    if (first_ == nullptr) {
-      first_ = std::current_exception();
-      return;
-    }
-    try {
-      others_.push_back(std::current_exception());
-    } catch (...) {
-    }
+    errors_.add(std::current_exception());
   }
 
   /// Throws one error as it is, several as multiple_errors, in the order in which they came.
-  void rethrow_any() {
-    if (any()) [[unlikely]]
-      rethrow();
-  }
+  void rethrow_any() { errors_.throw_any(); }
 
  private:
-  [[gnu::cold, gnu::noinline]] void rethrow() {
-    if (others_.empty()) std::rethrow_exception(first_);
-    others_.insert(others_.begin(), first_);
-    throw multiple_errors(std::move(others_));
-  }
-
   os::atomic<bool> any_{false};  // written by add, read by all between their chunks
   short_lock adding_;
-  // Under adding_ while parts run.
-  std::exception_ptr first_;
-  std::vector<std::exception_ptr> others_;
+  error_collector errors_;  // under adding_ while parts run
 };
 
 }  // namespace concur::inline CONCUR_ABI::detail

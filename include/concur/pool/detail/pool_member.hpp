@@ -74,6 +74,7 @@ struct pool_worker : pool_member {
   os::atomic<std::uint64_t> posted{0};
   os::atomic<std::uint64_t> started{0};
   os::atomic<std::uint64_t> done{0};
+  os::atomic<std::uint64_t> tasks_ended{0};
   static void count(os::atomic<std::uint64_t>& counter) noexcept {
     // relaxed: its own. release: whoever reads the count sees what was counted.
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);

@@ -5,15 +5,22 @@
 // A worker looks for work in this order: its own jobs, newest first; what came from outside, in order; what others
 // have, oldest first. Now and then what is oldest goes first, or jobs that post jobs would keep it waiting for ever. A
 // worker that finds nothing looks for some microseconds more, then sleeps.
+//
+// The workers end when the pool is closed, nothing is queued or runs, and no task is left that somebody might wake.
+// Whoever ends the last of that does so in an item of its own, and so comes to see it afterwards, and wakes the others.
+//
+// More than 400 lines because finding work, sleeping and ending are one protocol.
 #pragma once
 
 #include <concur/core/assert.hpp>
 #include <concur/core/blocking.hpp>
+#include <concur/core/cancellation.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/registry.hpp>
 #include <concur/core/spin.hpp>
+#include <concur/core/task_report.hpp>
 #include <concur/pool/detail/fork.hpp>
 #include <concur/pool/detail/injection_queue.hpp>
 #include <concur/pool/detail/pool_guests.hpp>
@@ -66,6 +73,11 @@ class pool_state final : public executor, public process_wide::registry_entry {
   }
   bool disarm(timer_node& node) noexcept override { return timers_.remove(node); }
 
+  cancellation& tasks() noexcept override { return tasks_; }
+  /// Throws as `add` does, but never on a worker: who runs here may have further tasks.
+  void admit_task() override;
+  void task_ended() noexcept override;
+
   /// Whether jobs that have not begun are to be cancelled instead of run.
   // relaxed: it decides nothing but that.
   bool discarding() const noexcept { return discarding_.load(std::memory_order_relaxed); }
@@ -75,8 +87,8 @@ class pool_state final : public executor, public process_wide::registry_entry {
 
   // ---- the end
 
-  /// No jobs from outside any more, and the workers end when nothing is left to do; with `discard` nothing that has not
-  /// begun is left to do. Any number of times.
+  /// No jobs and tasks from outside any more, and the workers end when nothing is left to do and no task waits; with
+  /// `discard` nothing that has not begun is left to do, and the tasks are cancelled. Any number of times.
   void close(bool discard);
   /// Waits until the workers have ended. Not on one of them.
   void join() { threads_.join(); }
@@ -104,6 +116,11 @@ class pool_state final : public executor, public process_wide::registry_entry {
     std::uint64_t done = 0;
   };
   counts counted() const noexcept;
+  /// How many tasks are here: spawned here and not ended, or moved here and not away again.
+  std::uint64_t task_count() const noexcept {
+    auto const ended = ended_tasks();
+    return admitted_tasks() - ended;
+  }
 
   // ---- parallel algorithms: see participant.hpp
 
@@ -146,6 +163,7 @@ class pool_state final : public executor, public process_wide::registry_entry {
   ~pool_state() { remove(); }
 
   void describe(std::string& out) const override;
+  void describe_tasks(std::string& out) const override { append_tasks(out, const_cast<pool_state&>(*this)); }
 
   void work_as(pool_worker& me);
   void require_outside() const {
@@ -159,10 +177,15 @@ class pool_state final : public executor, public process_wide::registry_entry {
   found steal(pool_worker& me) noexcept;
   found wait_for_work(pool_worker& me);
   void run_timers() noexcept;
-  // acquire: all that was accepted before the close is counted as posted.
-  bool over() const noexcept { return stopping_.load(std::memory_order_acquire) && nothing_to_do(); }
+  bool over() const noexcept;
+  std::uint64_t ended_tasks() const noexcept;
+  std::uint64_t admitted_tasks() const noexcept { return admissions_.load(std::memory_order_relaxed) / one_admitted; }
   void discard(work& item) noexcept;
   static constexpr unsigned many_given = 64;  // jobs by jobs
+  enum : std::uint64_t {
+    only_from_inside = 1,
+    one_admitted = 2,
+  };
 
   std::string const name_;
   unsigned const forks_ = process_wide::forks.load(std::memory_order_relaxed);
@@ -177,6 +200,10 @@ class pool_state final : public executor, public process_wide::registry_entry {
   os::atomic<bool> discarding_{false};  // written by close before the queue is emptied
   os::atomic<std::size_t> references_;
   os::atomic<std::uint64_t> discarded_{0};  // items from outside that no worker has run
+  // Two times the tasks that ever came, and whether the pool is closed. relaxed everywhere: what orders a task's coming
+  // and its end is that it was posted between, and what orders it and the close is `stopping_`.
+  os::atomic<std::uint64_t> admissions_{0};
+  cancellation tasks_{cancellation::sharing::many_threads};
 
   pool_threads threads_;
 };
@@ -260,6 +287,25 @@ inline void pool_state::add_many(work& first, std::size_t count) {
   if (!inlet_.push_jobs(first, count, lane::normal, from_inside)) throw closed();
 }
 
+inline void pool_state::admit_task() {
+  require_own_process();
+  if (pool_worker::of(*this) != nullptr) {
+    admissions_.fetch_add(one_admitted, std::memory_order_relaxed);
+    return;
+  }
+  auto now = admissions_.load(std::memory_order_relaxed);
+  do {
+    if ((now & only_from_inside) != 0) throw closed();
+  } while (!admissions_.compare_exchange_weak(now, now + one_admitted, std::memory_order_relaxed,
+                                              std::memory_order_relaxed));
+}
+
+inline void pool_state::task_ended() noexcept {
+  pool_worker* const me = pool_worker::of(*this);
+  CONCUR_ASSERT(me != nullptr, "a task ended on its pool, but not on a worker");
+  pool_worker::count(me->tasks_ended);
+}
+
 inline void pool_state::run_timers() noexcept {
   time_point const now = os::clock::now();
   if (timers_.next() <= now) timers_.take_due(now, [this](work& item) { post(item); });
@@ -337,8 +383,10 @@ inline pool_state::found pool_state::wait_for_work(pool_worker& me) {
 
 inline void pool_state::close(bool discard_jobs) {
   inlet_.close();
+  admissions_.fetch_or(only_from_inside, std::memory_order_relaxed);
   if (discard_jobs) {
     discarding_.store(true, std::memory_order_relaxed);
+    tasks_.cancel();
     while (work* const each = inlet_.pop_job()) discard(*each);
     // Only jobs are ever in there.
     for (std::size_t i = 0; i < worker_count_; ++i) {
@@ -370,6 +418,22 @@ inline pool_state::counts pool_state::counted() const noexcept {
   return all;
 }
 
+inline std::uint64_t pool_state::ended_tasks() const noexcept {
+  std::uint64_t all = 0;
+  // acquire: a task that is counted here has come, and what comes later in the caller sees that.
+  for (std::size_t i = 0; i < worker_count_; ++i) all += workers_[i].tasks_ended.load(std::memory_order_acquire);
+  return all;
+}
+
+inline bool pool_state::over() const noexcept {
+  // acquire: all that was accepted before the close is counted as posted, or as admitted.
+  if (!stopping_.load(std::memory_order_acquire)) return false;
+  // Both counts only grow. If as many had ended before the question between as have come after it, there was no task at
+  // that moment; and where nothing runs, nothing comes.
+  auto const ended = ended_tasks();
+  return nothing_to_do() && ended == admitted_tasks();
+}
+
 inline bool pool_state::nothing_to_do() const noexcept {
   // The counts only grow. All that was done was read before anything that was posted; so if they are equal, nothing was
   // to be done at the moment between.
@@ -385,9 +449,11 @@ inline bool pool_state::wait_idle(wait_limit const& limit) {
 
 inline void pool_state::describe(std::string& out) const {
   counts const all = counted();
+  auto const tasks = task_count();
   out += '"' + name_ + "\", " + std::to_string(worker_count_) + (worker_count_ == 1 ? " worker, " : " workers, ") +
          std::to_string(all.posted - all.started) + " queued, " + std::to_string(all.started - all.done) +
-         " running, " + std::to_string(all.done) + " done";
+         " running, " + std::to_string(all.done) + " done, " + std::to_string(tasks) +
+         (tasks == 1 ? " task" : " tasks");
 }
 
 inline void pool_state::report(std::exception_ptr const& error) const noexcept {

@@ -126,7 +126,7 @@ class atomic {
       return static_cast<T>(value);
     } else {
       T out;
-      std::memcpy(&out, &value, sizeof out);
+      std::memcpy(static_cast<void*>(&out), &value, sizeof out);
       return out;
     }
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <string>
 #include <type_traits>
 
 namespace concur::testing::engine {
@@ -122,6 +123,13 @@ int start_thread(F& f, char const* name = "thread") {
   return running()->start({[](void* p) { (*static_cast<F*>(p))(); }, &f}, name);
 }
 inline void join_thread(int id, site at = site::here()) { running()->join(id, at); }
+
+/// Misuse that the library reports: a failure of the execution. Outside one it returns.
+inline void fail_execution(char const* sentence, char const* file, unsigned line) {
+  machine* const m = running();
+  if (m == nullptr) return;
+  m->fail(std::string("misuse at ") + file_name(file) + ":" + std::to_string(line) + ": " + sentence);
+}
 
 /// A nondeterministic choice: 0 … count-1, each explored. 0 outside an execution.
 inline int choose(int count, site at = site::here()) {

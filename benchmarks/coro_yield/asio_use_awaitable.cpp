@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "../support/asio_loop.hpp"
+#include "workload.hpp"
+
+bench::cases const here = yielding_on<bench::asio_use_awaitable_loop>("asio_use_awaitable");

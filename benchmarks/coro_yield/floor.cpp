@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "../support/bare_loop.hpp"
+#include "workload.hpp"
+
+bench::cases const here = yielding_on<bench::bare_loop>("floor");

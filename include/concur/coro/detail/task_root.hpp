@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A task of its own and the outermost coroutine that it runs: how it is posted, begins, and comes home to end.
+#pragma once
+
+#include <concur/core/await_link.hpp>
+#include <concur/core/cancellation.hpp>
+#include <concur/core/executor.hpp>
+#include <concur/core/hop.hpp>
+#include <concur/core/task_context.hpp>
+#include <concur/core/task_origin.hpp>
+#include <concur/coro/task.hpp>
+
+#include <coroutine>
+#include <utility>
+
+namespace concur::inline CONCUR_ABI::detail {
+
+/// Derived gives, each called once, on the executor where the task was posted, and each free to destroy the task:
+/// `starts()`: whether it may begin; if not, it has ended the task, whose coroutine is `body()`;
+/// `complete(coroutine)`: the coroutine has ended.
+///
+/// It stands in its scope from the post on, or, if that is another thread's, from its first run on.
+template <class Derived, class T>
+class task_root : public task_context {
+ protected:
+  using handle_type = typename task<T>::handle_type;
+
+  task_root(executor& where, cancellation& around, task_origin origin) noexcept
+      : task_context(&run_first, where, around, std::move(origin)) {}
+  ~task_root() = default;
+
+  /// Posts it. The last access: it may have ended before this returns.
+  void begin_with(handle_type coroutine) noexcept {
+    coroutine.promise().enter(*this);
+    resume_next(coroutine);
+    if (where().is_elsewhere()) {
+      set_function(&enter_and_run_first);
+    } else {
+      enter_scope();
+    }
+    where().post(*this);
+  }
+
+  /// Until it has begun.
+  handle_type body() const noexcept { return handle_type::from_address(next_handle().address()); }
+
+ private:
+  Derived& derived() noexcept { return static_cast<Derived&>(*this); }
+  void enter_scope() noexcept { scope().add(*this); }
+
+  static void enter_and_run_first(work& self) noexcept {
+    static_cast<task_root&>(self).enter_scope();
+    run_first(self);
+  }
+
+  static void run_first(work& self) noexcept {
+    auto& mine = static_cast<task_root&>(self);
+    if (!mine.derived().starts()) return;
+    mine.set_function(&run);
+    run(self);
+  }
+
+  static void run(work& self) noexcept {
+    auto& mine = static_cast<task_root&>(self);
+    if (auto const ended = mine.drive()) mine.finish(handle_type::from_address(ended.address()));
+  }
+
+  static void run_last(work& self) noexcept {
+    auto& mine = static_cast<task_root&>(self);
+    mine.derived().complete(mine.body());
+  }
+
+  void finish(handle_type coroutine) noexcept {
+    if (auto* const move = coroutine.promise().moved()) [[unlikely]] {
+      if (move_back(*this, *move)) {
+        set_function(&run_last);
+        resume_next(coroutine);
+        return where().post(*this);
+      }
+    }
+    derived().complete(coroutine);
+  }
+};
+
+}  // namespace concur::inline CONCUR_ABI::detail
