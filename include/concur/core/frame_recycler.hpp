@@ -54,8 +54,9 @@ class recycled_frames {
 /// The same with operator new and delete, so that the address sanitizer and the explorer see every block.
 class watched_frames {
  public:
-  [[nodiscard]] static void* allocate(std::size_t size) { return ::operator new(size); }
-  static void free(void* block, std::size_t) noexcept { ::operator delete(block); }
+  [[nodiscard, gnu::noinline]] static void* allocate(std::size_t size) { return ::operator new(size); }
+  // Where GCC inlines only one of the two it takes them for a mismatch.
+  [[gnu::noinline]] static void free(void* block, std::size_t) noexcept { ::operator delete(block); }
 };
 
 }  // namespace process_wide
