@@ -4,45 +4,18 @@
 // word with one waiter.
 #include <concur/core/awaiter.hpp>
 #include <concur/core/cancellation.hpp>
-#include <concur/core/wait_list.hpp>
 
+#include "support/explored_gate.hpp"
 #include "support/explored_task.hpp"
 
 namespace {
 
 using explored::counted;
+using explored::gate;
 using explored::one_task;
 using explored::testing::scenario;
 using explored::twice;
 using support::test_task;
-
-class gate {
- public:
-  void open() {
-    auto const bits = word_.lock_list();
-    auto list = concur::wait_word::list_in(bits).split(1);
-    word_.unlock_list(concur::wait_word::first_flag);
-    list.wake_all(concur::wake_reason::granted);
-  }
-
-  class [[nodiscard]] pass_operation final : public concur::waiting_awaiter<pass_operation> {
-   public:
-    explicit pass_operation(gate& wanted) noexcept : gate_(wanted) {}
-    void await_resume() const { throw_if_stopped(); }
-    bool attempt() const noexcept { return false; }
-    bool enqueue(concur::waiter& arriving) noexcept {
-      return gate_.word_.enqueue(arriving, [](auto bits) { return (bits & concur::wait_word::first_flag) == 0; });
-    }
-    bool withdraw(concur::waiter& leaving) noexcept { return gate_.word_.withdraw(leaving); }
-
-   private:
-    gate& gate_;
-  };
-  pass_operation async_pass() noexcept { return pass_operation(*this); }
-
- private:
-  concur::wait_word word_;
-};
 
 struct state {
   gate g;

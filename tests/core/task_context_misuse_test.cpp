@@ -11,13 +11,8 @@
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
-#include <array>
-#include <cerrno>
 #include <csignal>
 #include <string>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace {
 
@@ -43,37 +38,6 @@ test_task<> loses_its_child() {
   co_await loses_itself();
 }
 
-struct ending {
-  int signal = 0;
-  std::string printed;
-};
-
-// Runs `body` in a child process, and returns how that ended and what it printed on standard error.
-ending run_in_child(void (*body)()) {
-  std::array<int, 2> ends{};
-  REQUIRE(pipe(ends.data()) == 0);
-  pid_t const child = fork();
-  if (child == 0) {
-    rlimit const no_core{};
-    setrlimit(RLIMIT_CORE, &no_core);
-    std::signal(SIGABRT, SIG_DFL);
-    dup2(ends[1], STDERR_FILENO);
-    body();
-    _exit(0);
-  }
-  close(ends[1]);
-  ending result;
-  std::array<char, 512> piece{};
-  for (ssize_t got = 0; (got = read(ends[0], piece.data(), piece.size())) != 0;) {
-    if (got > 0) result.printed.append(piece.data(), std::size_t(got));
-    if (got < 0 && errno != EINTR) break;
-  }
-  close(ends[0]);
-  int const status = support::end_of(child);
-  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  return result;
-}
-
 template <test_task<> (*Body)()>
 void run_body() {
   support::queue_executor here;
@@ -91,12 +55,12 @@ test_task<> ends_well() {
 
 TEST_CASE("task_context: a lost coroutine ends the program with the cure", "[task_context][misuse]") {
   for (auto* const body : {&run_body<loses_itself>, &run_body<loses_its_child>}) {
-    auto const result = run_in_child(body);
+    auto const result = support::end_in_child(body);
     CHECK(result.signal == SIGABRT);
     CHECK(result.printed.find("a coroutine was lost") != std::string::npos);
     CHECK(result.printed.find("declare a local variable") != std::string::npos);
   }
-  auto const healthy = run_in_child(&run_body<ends_well>);
+  auto const healthy = support::end_in_child(&run_body<ends_well>);
   CHECK(healthy.signal == 0);
   CHECK(healthy.printed.empty());
 }

@@ -59,7 +59,7 @@ TEST_CASE("wait_list: random operations agree with a standard list", "[wait_list
   for (int round = 0; round < 50'000; ++round) {
     waiter& any = *waiters[random() % waiters.size()];
     auto const at = std::find(model.begin(), model.end(), &any);
-    switch (random() % 8) {
+    switch (random() % 9) {
       case 0:
       case 1:
         if (at == model.end()) {
@@ -102,6 +102,16 @@ TEST_CASE("wait_list: random operations agree with a standard list", "[wait_list
         if (!std::equal(party.log.begin(), party.log.end(), expected.begin(), expected.end())) {
           FAIL("wake_all in round " << round);
         }
+        break;
+      }
+      case 7: {
+        if (model.empty()) break;
+        auto taken = list.split_last();
+        if (list.remove(*model.back())) FAIL("the last one, taken out, stood in the list in round " << round);
+        party.log.clear();
+        taken.wake_all(wake_reason::retry);
+        if (party.log != std::vector{model.back()}) FAIL("split_last in round " << round);
+        model.pop_back();
         break;
       }
       default:

@@ -39,6 +39,7 @@ using concur::spawn;
 using concur::task;
 using support::is_cancelled;
 using support::numbered_error;
+using support::result_of;
 using support::threads_executor;
 using support::turned_executor;
 
@@ -74,13 +75,6 @@ task<int> fail(concur::event& e, int number) {
 task<int> or_minus_one(cancel_scope& scope, task<int> body) {
   std::optional<int> const found = co_await scope.run(std::move(body));
   co_return found.value_or(-1);
-}
-
-template <class T>
-T result_of(turned_executor& here, future<T>& f) {
-  here.run_all();
-  REQUIRE(f.done());
-  return f.get();
 }
 
 }  // namespace
@@ -592,40 +586,43 @@ int permits_left(world& w) {
 
 }  // namespace
 
-TEST_CASE("cancel_scope: cancelled at every point, nothing is lost", "[cancel_scope]") {
+TEST_CASE("cancel_scope: cancelled at every point, nothing is lost", "[cancel_scope][every_order]") {
   enum class way { cancel, deadline };
   auto const how = GENERATE(way::cancel, way::deadline);
-  bool ended_by_itself = false;
-  int gave_up = 0;
-  // The deadline counts from the start, which is the first thing that happens.
-  for (int point = how == way::cancel ? 0 : 1; !ended_by_itself; ++point) {
-    REQUIRE(point < 100);
-    turned_executor here;
-    world w;
-    cancel_scope scope;
-    if (how == way::deadline) scope.cancel_after(1h);
-    auto f = spawn(here, or_minus_one(scope, use_everything(w)));
-    int stage = 0;
-    for (int i = 0; i < point && go_on(here, w, stage); ++i) continue;
-    ended_by_itself = f.done();
-    if (how == way::cancel) {
-      scope.cancel();
-    } else {
-      here.turn(1h);
+  support::in_every_order([how](support::order which) {
+    bool ended_by_itself = false;
+    int gave_up = 0;
+    // The deadline counts from the start, which is the first thing that happens.
+    for (int point = how == way::cancel ? 0 : 1; !ended_by_itself; ++point) {
+      INFO(which << ", point " << point);
+      REQUIRE(point < 100);
+      turned_executor here(which);
+      world w;
+      cancel_scope scope;
+      if (how == way::deadline) scope.cancel_after(1h);
+      auto f = spawn(here, or_minus_one(scope, use_everything(w)));
+      int stage = 0;
+      for (int i = 0; i < point && go_on(here, w, stage); ++i) continue;
+      ended_by_itself = f.done();
+      if (how == way::cancel) {
+        scope.cancel();
+      } else {
+        here.turn(1h);
+      }
+      here.run_all();
+      REQUIRE(f.done());  // whatever the rest of the world does
+      int const got = f.get();
+      CHECK((got == -1 || got == 2));
+      gave_up += got == -1;
+      CHECK(w.inside == 0);
+      CHECK(permits_left(w) == w.released);
+      CHECK(int(w.items.size()) == w.put - w.taken);
+      CHECK(w.lock.try_lock());
+      w.lock.unlock();
+      CHECK(here.armed() == 0);
     }
-    here.run_all();
-    REQUIRE(f.done());  // whatever the rest of the world does
-    int const got = f.get();
-    CHECK((got == -1 || got == 2));
-    gave_up += got == -1;
-    CHECK(w.inside == 0);
-    CHECK(permits_left(w) == w.released);
-    CHECK(int(w.items.size()) == w.put - w.taken);
-    CHECK(w.lock.try_lock());
-    w.lock.unlock();
-    CHECK(here.armed() == 0);
-  }
-  CHECK(gave_up > 10);
+    CHECK(gave_up > 10);
+  });
 }
 
 TEST_CASE("cancel_scope: at every allocation that fails, nothing is lost", "[cancel_scope]") {

@@ -23,17 +23,11 @@
 #include "../support/hammer.hpp"
 #include "../support/test_executor.hpp"
 
-#include <array>
-#include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <string>
-#include <sys/resource.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -44,7 +38,7 @@ namespace support::inline CONCUR_ABI {
 /// it is told to go on.
 class hand_loop final : public concur::executor {
  public:
-  hand_loop() = default;
+  explicit hand_loop(order which = usual_order()) : queue_(which) {}
   hand_loop(hand_loop const&) = delete;
   hand_loop& operator=(hand_loop const&) = delete;
   ~hand_loop() { run_all(); }
@@ -72,8 +66,7 @@ class hand_loop final : public concur::executor {
   bool run_one() {
     concur::executor_scope const here(*this);
     fire();
-    concur::time_point never;
-    auto* const item = queue_.pop(never);
+    auto* const item = queue_.take();
     if (item == nullptr) return false;
     item->run();
     return true;
@@ -118,7 +111,7 @@ class hand_loop final : public concur::executor {
 
   std::thread::id const owner_ = std::this_thread::get_id();
   concur::cancellation scope_{concur::cancellation::sharing::one_thread};
-  work_queue queue_;
+  ordered_queue queue_;
   std::mutex lock_;  // of the timers
   concur::timer_heap timers_;
   concur::time_point now_ = concur::os::clock::now();
@@ -150,37 +143,5 @@ class noting {
   std::vector<std::string>* log_;
   std::string name_;
 };
-
-struct child_end {
-  int signal = 0;
-  std::string printed;
-};
-
-/// Runs `body` in a child process, and returns how that ended and what it printed on standard error.
-template <class Body>
-child_end end_in_child(Body body) {
-  std::array<int, 2> ends{};
-  REQUIRE(pipe(ends.data()) == 0);
-  pid_t const child = fork();
-  if (child == 0) {
-    rlimit const no_core{};
-    setrlimit(RLIMIT_CORE, &no_core);
-    std::signal(SIGABRT, SIG_DFL);
-    dup2(ends[1], STDERR_FILENO);
-    body();
-    _exit(0);
-  }
-  close(ends[1]);
-  child_end result;
-  std::array<char, 512> piece{};
-  for (ssize_t got = 0; (got = read(ends[0], piece.data(), piece.size())) != 0;) {
-    if (got > 0) result.printed.append(piece.data(), std::size_t(got));
-    if (got < 0 && errno != EINTR) break;
-  }
-  close(ends[0]);
-  int const status = end_of(child);
-  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  return result;
-}
 
 }  // namespace support::inline CONCUR_ABI

@@ -6,8 +6,8 @@
 #include <concur/core/cancellation.hpp>
 #include <concur/core/scope_inspection.hpp>
 #include <concur/core/task_context.hpp>
-#include <concur/core/wait_list.hpp>
 
+#include "support/explored_gate.hpp"
 #include "support/explored_task.hpp"
 
 namespace {
@@ -17,42 +17,12 @@ using concur::cancellation;
 using concur::wait_operation;
 using explored::counted;
 using explored::destructible;
+using explored::gate;
 using explored::one_slot_executor;
 using explored::testing::scenario;
 using explored::twice;
 using support::root_task;
 using support::test_task;
-
-class gate {
- public:
-  void open() {
-    auto const bits = word_.lock_list();
-    auto list = concur::wait_word::list_in(bits).split(1);
-    word_.unlock_list(concur::wait_word::first_flag);
-    list.wake_all(concur::wake_reason::granted);
-  }
-
-  class [[nodiscard]] pass_operation final : public concur::waiting_awaiter<pass_operation> {
-   public:
-    explicit pass_operation(gate& wanted) noexcept : gate_(wanted) {}
-    ~pass_operation() { frame_.set(0); }
-    void await_resume() const { throw_if_stopped(); }
-    bool attempt() const noexcept { return false; }
-    bool enqueue(concur::waiter& arriving) noexcept {
-      return gate_.word_.enqueue(arriving, [](auto bits) { return (bits & concur::wait_word::first_flag) == 0; });
-    }
-    bool withdraw(concur::waiter& leaving) noexcept { return gate_.word_.withdraw(leaving); }
-    bool is_whole() const { return frame_.get() == 1; }
-
-   private:
-    gate& gate_;
-    concur::os::plain<int> frame_{1};  // stands for all that lies in the frame of the coroutine
-  };
-  pass_operation async_pass() noexcept { return pass_operation(*this); }
-
- private:
-  concur::wait_word word_;
-};
 
 test_task<> pass(gate& g) {
   int const nothing = 0;

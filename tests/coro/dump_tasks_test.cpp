@@ -158,7 +158,7 @@ TEST_CASE("a function is named as it was written, also by GCC", "[dump_tasks]") 
   (*here).run_all();
 }
 
-TEST_CASE("a task that has not begun, runs or is queued is shown as that", "[dump_tasks]") {
+TEST_CASE("a task that has not begun, runs or is queued is shown as that", "[dump_tasks][in_order]") {
   auto const use = GENERATE(sharing::one_thread, sharing::many_threads);
   static auto const looks = [](loop& here, std::string& seen) -> task<> {
     int const nothing = 0;
@@ -480,7 +480,8 @@ TEST_CASE("tasks of several threads come, go and are cancelled while another thr
     reporter.join();
     end.set();
     CHECK(quiet.get() == 2);
-    CHECK(describe_tasks(workers).empty());
+    // The other thread may still be dropping a task whose future was cancelled before it began.
+    while (!describe_tasks(workers).empty()) std::this_thread::yield();
   }
   CHECK(wrong == 0);
 }

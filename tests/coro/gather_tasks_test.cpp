@@ -30,7 +30,6 @@ using support::fails_after;
 using support::failure;
 using support::hand_loop;
 using support::queue_executor;
-using support::ready_order;
 using support::rounds;
 using support::uses_permit;
 using support::value_after;
@@ -84,7 +83,8 @@ TEST_CASE("gather of tasks: the values in the order of the arguments, whatever t
   value_of(all(object));
 }
 
-TEST_CASE("gather of tasks: they begin in order, none inside the call, and all run at the same time", "[coro]") {
+TEST_CASE("gather of tasks: they begin in order, none inside the call, and all run at the same time",
+          "[coro][in_order]") {
   std::vector<int> log;
   auto all = [](std::vector<int>& l) -> task<> {
     auto three = gather(notes(l, 1), notes(l, 2), notes(l, 3));
@@ -291,7 +291,7 @@ TEST_CASE("gather of tasks: misuse", "[coro]") {
   CHECK_THROWS_AS(gather(std::move(some)), concur::misuse);
 }
 
-TEST_CASE("gather of tasks: cancelled at every step, nothing is lost", "[coro]") {
+TEST_CASE("gather of tasks: cancelled at every step, nothing is lost", "[coro][every_order]") {
   concur::semaphore permits(1);
   int objects = 0;
   auto all = [&]() -> task<int> {
@@ -312,7 +312,7 @@ TEST_CASE("gather of tasks: cancelled at every step, nothing is lost", "[coro]")
   CHECK(values >= 22);
 }
 
-TEST_CASE("gather of tasks: cancelled at every step, an item is either taken or still there", "[coro]") {
+TEST_CASE("gather of tasks: cancelled at every step, an item is either taken or still there", "[coro][every_order]") {
   concur::queue<int> items(8);
   int taken = 0;
   int objects = 0;
@@ -349,7 +349,7 @@ TEST_CASE("gather of tasks: cancelled at every step, an item is either taken or 
       });
 }
 
-TEST_CASE("gather of tasks: nested, the innermost is cancelled with the outermost", "[coro]") {
+TEST_CASE("gather of tasks: nested, the innermost is cancelled with the outermost", "[coro][every_order]") {
   int ended = 0;
   auto inner = [&]() -> task<int> {
     auto const [a, b] = co_await gather(waits_for_ever(ended), waits_for_ever(ended));
@@ -443,13 +443,13 @@ TEST_CASE("gather of tasks: each allocation fails in turn", "[coro]") {
                                  });
 }
 
-TEST_CASE("gather of tasks: in every order of what is ready", "[coro]") {
-  for (std::uint32_t seed = 0; seed < 20; ++seed) {
-    queue_executor here(seed == 0 ? ready_order::last_in_first_out : ready_order::shuffled, seed);
+TEST_CASE("gather of tasks: in every order of what is ready", "[coro][every_order]") {
+  support::in_every_order([](support::order which) {
+    queue_executor here(which);
     auto f = spawn(here, tree(6));
     here.run_all();
     CHECK(f.get() == 64);
-  }
+  });
 }
 
 TEST_CASE("gather of tasks: on several threads", "[coro]") {

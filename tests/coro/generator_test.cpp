@@ -466,7 +466,7 @@ TEST_CASE("an inner generator is gone before the outer goes on", "[generator]") 
   CHECK(told() == "~inner ~parameter on");
 }
 
-TEST_CASE("a deep nest does not grow the stack", "[generator]") {
+TEST_CASE("a deep nest does not grow the stack", "[generator][one_item]") {
   long expected = 0;
   for (int number : chain(deep)) {
     if (number != expected++) FAIL(number << " came too early");
@@ -474,14 +474,14 @@ TEST_CASE("a deep nest does not grow the stack", "[generator]") {
   CHECK(expected == deep + 1L);
 }
 
-TEST_CASE("a deep nest can be dropped half-way", "[generator]") {
+TEST_CASE("a deep nest can be dropped half-way", "[generator][one_item]") {
   auto numbers = chain(deep);
   CHECK(*numbers.begin() == 0);
   numbers = nothing();
   CHECK(list_of(std::move(numbers)).empty());
 }
 
-TEST_CASE("an exception passes through a deep nest", "[generator]") {
+TEST_CASE("an exception passes through a deep nest", "[generator][one_item]") {
   struct nest {
     static generator<int> of(int depth) {
       if (depth == 0) throw depth;
@@ -492,7 +492,7 @@ TEST_CASE("an exception passes through a deep nest", "[generator]") {
   CHECK_THROWS_AS(numbers.begin(), int);
 }
 
-TEST_CASE("depth does not make an element dearer", "[generator]") {
+TEST_CASE("depth does not make an element dearer", "[generator][one_item]") {
   // 2 · 10⁵ elements from a depth of 10⁵: 10¹⁰ steps, that is minutes, if each of them went through the nest.
   long elements = 0;
   for (int number : chain(100'000, 200'000)) elements += number >= 0 ? 1 : 0;

@@ -104,7 +104,7 @@ TEST_CASE("hop: a spawned task that moved ends at home, and its future is done o
   }
 }
 
-TEST_CASE("hop: to where the task is already, it lets others go first", "[hop]") {
+TEST_CASE("hop: to where the task is already, it lets others go first", "[hop][in_order]") {
   static auto const letters = [](executor& where, std::string& log, char what) -> task<> {
     for (int i = 0; i < 2; ++i) {
       log.push_back(what);

@@ -10,8 +10,6 @@
 #include <concur/sync/event.hpp>
 #include <concur/sync/semaphore.hpp>
 
-#include <algorithm>
-#include <cstdint>
 #include <utility>
 
 namespace support::inline CONCUR_ABI {
@@ -73,36 +71,28 @@ inline concur::task<int> uses_permit(concur::semaphore& permits, alive, int valu
 }
 
 /// Runs what `make()` gives, again and again: each time it is cancelled one step later, until it ends before that.
-/// After each time `check(ended_with_value)`. A step is an item of the loop, so that a cancel comes before each wake
-/// and between each wake and the resumption.
-template <class Make, class Check>
-void cancel_at_every_step(Make make, Check check) {
+/// After each time `check(ended_with_value)`. A step is an item of a loop, so that a cancel comes before each wake and
+/// between each wake and the resumption, or a batch of an executor whose tasks stand in a scope of several threads.
+template <class Executor, class Step, class Make, class Check>
+void cancel_at_every_step(order which, Step step, Make make, Check check) {
   for (int steps = 0;; ++steps) {
-    INFO("cancelled after " << steps << " items of a loop");
-    hand_loop here;
+    INFO(which << ", cancelled after " << steps << " steps");
+    Executor here(which);
     auto f = concur::spawn(here, make());
-    int done = 0;
-    while (done < steps && here.run_one()) ++done;
+    for (int i = 0; i < steps; ++i) step(here);
     bool const in_time = f.cancel();
     here.run_all();
     REQUIRE(f.done());
     check(f.error() == nullptr);
     if (!in_time) break;
   }
-  for (std::uint32_t seed = 0; seed <= 20; ++seed) {
-    auto const order = seed == 0 ? ready_order::last_in_first_out : ready_order::shuffled;
-    for (int steps = 0;; ++steps) {
-      INFO("seed " << seed << ", cancelled after " << steps << " batches");
-      queue_executor here(order, seed);
-      auto f = concur::spawn(here, make());
-      for (int i = 0; i < steps; ++i) here.run_ready();
-      bool const in_time = f.cancel();
-      here.run_all();
-      REQUIRE(f.done());
-      check(f.error() == nullptr);
-      if (!in_time) break;
-    }
-  }
+}
+template <class Make, class Check>
+void cancel_at_every_step(Make make, Check check) {
+  in_every_order([&](order which) {
+    cancel_at_every_step<hand_loop>(which, [](hand_loop& here) { here.run_one(); }, make, check);
+    cancel_at_every_step<queue_executor>(which, [](queue_executor& here) { here.run_ready(); }, make, check);
+  });
 }
 
 /// Runs what `make()` gives with each of its allocations failing in turn: `std::bad_alloc` comes out.

@@ -36,6 +36,7 @@ using concur::spawn;
 using concur::task;
 using support::is_cancelled;
 using support::numbered_error;
+using support::result_of;
 using support::threads_executor;
 using support::turned_executor;
 
@@ -53,13 +54,6 @@ task<> save_in_vain(concur::event& disk) {
   int const number = 3;
   co_await disk.async_wait();
   throw numbered_error{number};
-}
-
-template <class T>
-T result_of(turned_executor& here, future<T>& f) {
-  here.run_all();
-  REQUIRE(f.done());
-  return f.get();
 }
 
 }  // namespace

@@ -2,29 +2,25 @@
 #include <concur/coro/spawn.hpp>
 
 #include <concur/coro/sleep.hpp>
+#include <concur/coro/task_function.hpp>
+#include <concur/coro/this_task.hpp>
 #include <concur/coro/yield.hpp>
-#include <concur/future/promise.hpp>
-#include <concur/queue/queue.hpp>
-#include <concur/queue/select.hpp>
-#include <concur/sync/barrier.hpp>
-#include <concur/sync/condition.hpp>
 #include <concur/sync/event.hpp>
-#include <concur/sync/latch.hpp>
-#include <concur/sync/mutex.hpp>
 #include <concur/sync/semaphore.hpp>
 
 #include "../support/recorded_errors.hpp"
+#include "../support/refusals.hpp"
 #include "../support/test_task.hpp"
 #include "coro_support.hpp"
 
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -35,6 +31,7 @@ using concur::spawn;
 using concur::task;
 using support::hand_loop;
 using support::noting;
+using support::was_cancelled;
 
 task<int> plus_one(int value) {
   int const given = value;
@@ -46,15 +43,6 @@ task<> wait_for(concur::event& e) {
   int const nothing = 0;
   static_cast<void>(nothing);
   co_await e.async_wait();
-}
-
-bool ended_by_cancel(future<void>& f) {
-  try {
-    f.get();
-  } catch (concur::cancelled const&) {
-    return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -124,6 +112,124 @@ TEST_CASE("spawn: a task has a name and a place", "[spawn]") {
   here.run_all();
   CHECK(name.empty());
   CHECK(line == line_of_spawn + 4);
+}
+
+TEST_CASE("spawn: a callable without arguments has a name and the place of the call", "[spawn]") {
+  static auto const asks = [](std::string& name, int& line) -> task<> {
+    name = concur::this_task::name();
+    auto const place = concur::this_task::spawned_at();
+    line = place ? int(place->line()) : 0;
+    co_return;
+  };
+  hand_loop here;
+  std::string name = "?";
+  int line = 0;
+  auto const self = [&] { return asks(name, line); };
+  int const first = __LINE__ + 1;
+  auto a = spawn(here, self);
+  here.run_all();
+  CHECK(name.empty());
+  CHECK(line == first);
+  auto b = spawn(here, self, "named");
+  here.run_all();
+  CHECK(name == "named");
+  CHECK(line == first + 4);
+  auto c = spawn(here, self, std::string("named as well"));
+  here.run_all();
+  CHECK(name == "named as well");
+  CHECK(line == first + 8);
+  static auto const inside = [](auto const& callable) -> task<> {
+    auto d = spawn(callable);
+    co_await d;
+    auto e = spawn(callable, std::string_view("inside"));
+    co_await e;
+  };
+  auto f = spawn(here, inside(self));
+  here.run_all();
+  CHECK(name == "inside");
+  CHECK(line == first + 15);
+  // With arguments: by way of a task.
+  auto g = spawn(here, concur::call_task(asks, std::ref(name), std::ref(line)), "last");
+  here.run_all();
+  CHECK(name == "last");
+  CHECK(line == first + 23);
+}
+
+TEST_CASE("spawn: a text is an argument where the callable takes one, and else the name", "[spawn]") {
+  static auto const text_of = [](std::string_view text) -> std::string {
+    return std::string(text) + '/' + std::string(concur::this_task::name());
+  };
+  struct takes_both {
+    task<std::string> operator()() const { co_return text_of("none"); }
+    task<std::string> operator()(std::string text) const { co_return text_of(text); }
+  };
+  auto const takes_one = [](std::string text) -> task<std::string> { co_return text_of(text); };
+  auto const takes_none = []() -> task<std::string> { co_return text_of("none"); };
+  hand_loop here;
+  std::vector<future<std::string>> all;
+  std::string_view const text = "text";
+  all.push_back(spawn(here, takes_none, "text"));
+  all.push_back(spawn(here, takes_none, text));
+  all.push_back(spawn(here, takes_one, "text"));
+  all.push_back(spawn(here, takes_one, std::string("text")));
+  all.push_back(spawn(here, takes_both(), "text"));
+  all.push_back(spawn(here, takes_both(), std::string("text")));
+  all.push_back(spawn(here, takes_both()));
+  here.run_all();
+  std::vector<std::string> texts;
+  for (auto& each : all) texts.push_back(each.get());
+  CHECK(texts == std::vector<std::string>{"none/text", "none/text", "text/", "text/", "text/", "text/", "none/"});
+}
+
+TEST_CASE("spawn: a reference comes as a wrapper, and the errors as they are", "[spawn]") {
+  static auto const same = [](int& object, bool fails) -> task<int&> {
+    co_await concur::yield();
+    if (fails) throw std::runtime_error("on purpose");
+    co_return object;
+  };
+  static auto const constant = [](int const& object) -> task<int const&> { co_return object; };
+  int object = 3;
+  hand_loop here;
+  auto f = spawn(here, same(object, false), "reference");
+  static_assert(std::is_same_v<decltype(f), future<std::reference_wrapper<int>>>);
+  auto g = spawn(here, same(object, true));
+  auto h = spawn(here, constant(object));
+  auto none = [&] { return spawn(here, task<int&>()); };
+  CHECK_THROWS_AS(none(), concur::misuse);
+  here.run_all();
+  CHECK(&f.get().get() == &object);
+  CHECK_THROWS_AS(g.get(), std::runtime_error);
+  CHECK(&h.get().get() == &object);
+}
+
+TEST_CASE("spawn: a cancel from another thread that gets no memory refuses the next wait", "[spawn]") {
+  if (!support::failing_new::available()) return;
+  static auto const waits_twice = [](concur::event& first, concur::event& second, int& passed) -> task<> {
+    co_await first.async_wait();
+    ++passed;
+    co_await second.async_wait();
+    ++passed;
+  };
+  hand_loop here;
+  concur::event first, second;
+  int passed = 0;
+  bool happened = false;
+  auto f = spawn(here, waits_twice(first, second, passed));
+  here.run_all();
+  std::thread([&] {
+    support::failing_new const shortage(1);
+    CHECK(f.cancel());
+    happened = shortage.happened();
+  }).join();
+  if (concur::os::watches_memory) CHECK(happened);  // else the block may have been at hand
+  here.run_all();
+  CHECK(passed == 0);
+  CHECK(f.done() == !happened);  // else the wait goes on
+  first.set();
+  second.set();
+  here.run_all();
+  CHECK(passed == (happened ? 1 : 0));
+  CHECK(was_cancelled(f));
 }
 
 TEST_CASE("spawn: any thread, on one thread and on several", "[spawn]") {
@@ -218,7 +324,7 @@ TEST_CASE("spawn: cancelled before it begins it never does, and its arguments go
   CHECK(f.cancel());
   CHECK(f.done());
   CHECK(log.empty());  // they go where they would have been used
-  CHECK(ended_by_cancel(f));
+  CHECK(was_cancelled(f));
   CHECK(here.run_all() == 1);
   CHECK(log == std::vector<std::string>{"argument"});
   CHECK_FALSE(ran);
@@ -258,8 +364,8 @@ TEST_CASE("spawn: a cancel from another thread is done on the executor's", "[spa
   CHECK(here.sleepers() == 1);
   here.run_all();
   CHECK(here.sleepers() == 0);
-  CHECK(ended_by_cancel(waits));
-  CHECK(ended_by_cancel(sleeps));
+  CHECK(was_cancelled(waits));
+  CHECK(was_cancelled(sleeps));
   CHECK_FALSE(here.was_misused());
 }
 
@@ -309,7 +415,7 @@ TEST_CASE("spawn: the scope of the executor ends all its tasks", "[spawn]") {
   here.run_all();
   all.push_back(spawn(here, wait_for(never_set)));  // too late
   here.run_all();
-  for (auto& f : all) CHECK(ended_by_cancel(f));
+  for (auto& f : all) CHECK(was_cancelled(f));
   CHECK(here.tasks().empty());
   CHECK(here.ended() == 7);
 }
@@ -352,255 +458,6 @@ TEST_CASE("spawn: the coroutine and its arguments are gone before anybody learns
   here.run_all();
   CHECK(log == std::vector<std::string>{"local", "argument", "callback"});
   CHECK(left);
-}
-
-// ---- a cancel at every step of a wait, in everything that can be waited in
-
-namespace {
-
-// Everything a task can wait in, and what has been taken out of it.
-struct bench {
-  hand_loop here;
-  concur::event set;
-  concur::mutex m;
-  concur::semaphore permits{0};
-  concur::condition changed;
-  bool ready = false;
-  concur::queue<int> items{1};
-  concur::queue<int> full{1};
-  std::optional<concur::promise<int>> promised;
-  future<int> answer;
-  concur::shared_future<int> shared;
-  concur::latch down{1};
-  concur::barrier<> meeting{2};
-  concur::event for_child;
-  future<void> second_party;
-  int taken = 0;
-};
-
-struct wait_case {
-  char const* name;
-  void (*prepare)(bench&);
-  task<> (*wait)(bench&);
-  // Runs in an item of the executor, after the wait has begun.
-  void (*wake)(bench&);
-  // After the task has ended and was woken or cancelled: whether nothing was lost.
-  bool (*intact)(bench&, bool cancelled);
-  // Whether a cancel that comes after the wake comes too late.
-  bool handed_over = true;
-};
-
-void nothing(bench&) {}
-void promise_an_answer(bench& b) { b.answer = b.promised.emplace().get_future(); }
-
-wait_case const every_wait[] = {
-    {"event", nothing,
-     [](bench& b) -> task<> {
-       int const one = 1;
-       co_await b.set.async_wait();
-       b.taken += one;
-     },
-     [](bench& b) { b.set.set(); }, [](bench& b, bool cancelled) { return b.taken == (cancelled ? 0 : 1); }},
-    {"mutex", [](bench& b) { b.m.lock(); },
-     [](bench& b) -> task<> {
-       auto const guard = co_await b.m.async_lock();
-       ++b.taken;
-     },
-     [](bench& b) { b.m.unlock(); },
-     [](bench& b, bool cancelled) {
-       bool const free = b.m.try_lock();
-       if (free) b.m.unlock();
-       return free && b.taken == (cancelled ? 0 : 1);
-     },
-     false},
-    {"semaphore", nothing,
-     [](bench& b) -> task<> {
-       int const one = 1;
-       co_await b.permits.async_acquire();
-       b.taken += one;
-     },
-     [](bench& b) { b.permits.release(); },
-     [](bench& b, bool cancelled) { return b.permits.try_acquire() == cancelled && b.taken == (cancelled ? 0 : 1); }},
-    {"condition", nothing,
-     [](bench& b) -> task<> {
-       auto guard = co_await b.m.async_lock();
-       auto const is_ready = [&b] { return b.ready; };
-       co_await b.changed.async_wait(guard, is_ready);
-       ++b.taken;
-     },
-     [](bench& b) {
-       std::lock_guard const hold(b.m);
-       b.ready = true;
-       b.changed.notify_one();
-     },
-     [](bench& b, bool cancelled) {
-       bool const free = b.m.try_lock();
-       if (free) b.m.unlock();
-       return free && b.taken == (cancelled ? 0 : 1);
-     },
-     false},
-    {"queue, get", nothing,
-     [](bench& b) -> task<> {
-       int const item = co_await b.items.async_get();
-       b.taken += item;
-     },
-     [](bench& b) {
-       int item = 7;
-       CHECK(b.items.try_put(item));
-     },
-     [](bench& b, bool cancelled) {
-       return b.items.try_get().value_or(0) == (cancelled ? 7 : 0) && b.taken == (cancelled ? 0 : 7);
-     },
-     false},
-    {"queue, put", [](bench& b) { b.full.put(1); },
-     [](bench& b) -> task<> {
-       int const one = 1;
-       co_await b.full.async_put(2);
-       b.taken += one;
-     },
-     [](bench& b) { CHECK(b.full.try_get() == 1); },
-     [](bench& b, bool cancelled) {
-       return b.full.try_get().value_or(0) == (cancelled ? 0 : 2) && b.taken == (cancelled ? 0 : 1);
-     },
-     false},
-    {"select", nothing,
-     [](bench& b) -> task<> {
-       auto const first = concur::on_get(b.items, [&b](int item) { b.taken += item; });
-       auto const second = concur::on_get(b.full, [&b](int item) { b.taken += item; });
-       co_await concur::async_select(first, second);
-     },
-     [](bench& b) {
-       int item = 7;
-       CHECK(b.full.try_put(item));
-     },
-     [](bench& b, bool cancelled) {
-       return b.full.try_get().value_or(0) == (cancelled ? 7 : 0) && b.taken == (cancelled ? 0 : 7);
-     },
-     false},
-    {"future", promise_an_answer,
-     [](bench& b) -> task<> {
-       int const value = co_await b.answer;
-       b.taken += value;
-     },
-     [](bench& b) { static_cast<void>(b.promised->try_set_value(7)); },
-     [](bench& b, bool cancelled) { return b.answer.done() && b.taken == (cancelled ? 0 : 7); }},
-    {"shared future",
-     [](bench& b) {
-       promise_an_answer(b);
-       b.shared = std::move(b.answer).share();
-     },
-     [](bench& b) -> task<> {
-       int const value = co_await b.shared;
-       b.taken += value;
-     },
-     [](bench& b) { static_cast<void>(b.promised->try_set_value(7)); },
-     [](bench& b, bool cancelled) { return b.shared.get() == 7 && b.taken == (cancelled ? 0 : 7); }},
-    {"latch", nothing,
-     [](bench& b) -> task<> {
-       int const one = 1;
-       co_await b.down.async_wait();
-       b.taken += one;
-     },
-     [](bench& b) { b.down.count_down(); }, [](bench& b, bool cancelled) { return b.taken == (cancelled ? 0 : 1); }},
-    {"barrier", nothing,
-     [](bench& b) -> task<> {
-       int const one = 1;
-       static_cast<void>(co_await b.meeting.async_arrive_and_wait());
-       b.taken += one;
-     },
-     [](bench& b) {
-       b.second_party = spawn(
-           b.here,
-           [](bench& both) -> task<> {
-             int const ten = 10;
-             try {
-               static_cast<void>(co_await both.meeting.async_arrive_and_wait());
-               both.taken += ten;
-             } catch (concur::broken_barrier const&) {
-             }
-           },
-           std::ref(b));
-     },
-     // Who gives up breaks it, and the other one learns of that; who never began leaves the other one waiting.
-     [](bench& b, bool cancelled) {
-       if (cancelled && !b.second_party.done()) b.second_party.cancel();
-       b.here.run_all();
-       return b.second_party.done() && b.taken == (cancelled ? 0 : 11);
-     },
-     false},
-    {"sleep", nothing,
-     [](bench& b) -> task<> {
-       int const one = 1;
-       co_await concur::sleep_for(1h);
-       b.taken += one;
-     },
-     [](bench& b) { b.here.advance(1h); },
-     [](bench& b, bool cancelled) { return b.here.sleepers() == 0 && b.taken == (cancelled ? 0 : 1); }},
-    {"child", nothing,
-     [](bench& b) -> task<> {
-       auto child = spawn(wait_for(b.for_child));
-       co_await child;
-       ++b.taken;
-     },
-     [](bench& b) { b.for_child.set(); },
-     [](bench& b, bool cancelled) { return b.here.tasks().empty() && b.taken == (cancelled ? 0 : 1); }},
-};
-
-enum class canceller { of_the_future, of_all };
-
-// Cancels before item number `step`. Returns whether there was one.
-bool cancelled_at(wait_case const& which, int step, canceller how) {
-  bench b;
-  which.prepare(b);
-  auto waits = spawn(b.here, which.wait(b));
-  future<void> wakes;
-  int done = 0;
-  bool struck = false;
-  bool woken = false;
-  bool woken_before = false;
-  for (;; ++done) {
-    if (done == step) {
-      struck = true;
-      woken_before = woken;
-      if (how == canceller::of_the_future) {
-        waits.cancel();
-      } else {
-        b.here.tasks().cancel();
-      }
-    }
-    if (b.here.run_one()) continue;
-    if (woken) break;
-    which.wake(b);
-    woken = true;
-  }
-  if (done < step) struck = false;
-  REQUIRE(waits.done());
-  bool const cancelled = ended_by_cancel(waits);
-  if (!struck) CHECK_FALSE(cancelled);
-  if (struck && !woken_before) CHECK(cancelled);
-  if (struck && woken_before && which.handed_over && how == canceller::of_the_future) CHECK_FALSE(cancelled);
-  CHECK(which.intact(b, cancelled));
-  if (b.second_party.valid() && b.second_party.done()) static_cast<void>(b.second_party.error());
-  b.here.run_all();
-  CHECK(b.here.tasks().empty());
-  return struck;
-}
-
-}  // namespace
-
-TEST_CASE("spawn: a cancel at every step of every wait loses nothing", "[spawn]") {
-  for (auto const& which : every_wait) {
-    for (auto const how : {canceller::of_the_future, canceller::of_all}) {
-      int steps = 0;
-      for (int step = 0;; ++step) {
-        INFO(which.name << ", before item " << step << (how == canceller::of_all ? ", all" : ""));
-        if (!cancelled_at(which, step, how)) break;
-        ++steps;
-      }
-      INFO(which.name);
-      CHECK(steps >= 3);  // before it began, while it waited, between its wake and its resumption
-    }
-  }
 }
 
 TEST_CASE("spawn: what is allocated may fail at every step", "[spawn]") {

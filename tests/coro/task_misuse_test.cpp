@@ -23,6 +23,13 @@ using support::value_of;
 
 task<int> one() { co_return 1; }
 
+constexpr unsigned head_of_forgotten = __LINE__ + 2;
+template <class T>
+task<T> forgotten(T value) {
+  T const given = value;
+  co_return given;
+}
+
 task<> forgets() {
   int const nothing = 0;
   static_cast<void>(nothing);
@@ -47,6 +54,22 @@ TEST_CASE("task: one that was never awaited ends the program with a question", "
   auto const none = end_in_child([] { task<int> const empty; });
   CHECK(none.signal == 0);
   CHECK(none.printed.empty());
+}
+
+TEST_CASE("task: the report of a forgotten one names its function, and where that is", "[task][misuse]") {
+  auto const plain = end_in_child([] { static_cast<void>(forgotten(1.5)); });
+  INFO(plain.printed);
+  CHECK(plain.printed.find("forgotten(") != std::string::npos);
+  CHECK(plain.printed.find("double") != std::string::npos);
+  bool within = false;
+  for (auto line = head_of_forgotten; line <= head_of_forgotten + 3; ++line) {
+    within = within || plain.printed.find("task_misuse_test.cpp:" + std::to_string(line) + ": ") != std::string::npos;
+  }
+  CHECK(within);
+  auto const lambda = [](int value) -> task<int> { co_return value; };
+  unsigned const line = __LINE__ - 1;
+  auto const closure = end_in_child([&] { static_cast<void>(lambda(1)); });
+  CHECK(closure.printed.find("task_misuse_test.cpp:" + std::to_string(line) + ": ") != std::string::npos);
 }
 
 namespace {

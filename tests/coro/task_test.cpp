@@ -280,7 +280,7 @@ task<long> nested_and_in_sequence(long depth, long count) {
 
 }  // namespace
 
-TEST_CASE("task: ten million awaits in a row and a million nested need no stack", "[task]") {
+TEST_CASE("task: ten million awaits in a row and a million nested need no stack", "[task][one_item]") {
   long const count = slow_build ? 500'000 : 10'000'000;
   CHECK(value_of(in_sequence(count)) == count / 2);
   long const depth = 1'000'000;
@@ -325,7 +325,7 @@ task<> wait_twice(levels& seen, long depth) {
 
 }  // namespace
 
-TEST_CASE("task: a suspended chain of 300,000 is cancelled", "[task]") {
+TEST_CASE("task: a suspended chain of 300,000 is cancelled", "[task][one_item]") {
   // Under some sanitizers each level's exception costs a tenth of a millisecond.
   long const depth = slow_build ? 30'000 : 300'000;
   hand_loop here;

@@ -41,6 +41,7 @@ using concur::timed_out;
 using concur::timeout;
 using concur::timeout_at;
 using support::is_cancelled;
+using support::result_of;
 using support::threads_executor;
 using support::turned_executor;
 
@@ -77,11 +78,23 @@ task<int> after(concur::event& e, int value) {
   co_return given;
 }
 
-template <class T>
-T result_of(turned_executor& here, future<T>& f) {
-  here.run_all();
-  REQUIRE(f.done());
-  return f.get();
+/// Uses a permit if it gets one in time, and then says whether it got an item in time.
+task<int> both(concur::semaphore& permits, concur::queue<int>& items, int microseconds) {
+  auto const limit = std::chrono::microseconds(microseconds);
+  bool const got = co_await move_on_after(limit, permits.async_acquire());
+  co_await concur::yield();
+  if (got) permits.release();
+  std::optional<int> const item = co_await move_on_after(limit, items.async_get());
+  co_return item ? 1 : 0;
+}
+/// There were two of each.
+void check_what_is_left(concur::semaphore& permits, concur::queue<int>& items, int got) {
+  int left = 0;
+  while (items.try_get()) ++left;
+  CHECK(got + left == 2);
+  int permits_left = 0;
+  while (permits.try_acquire()) ++permits_left;
+  CHECK(permits_left == 2);
 }
 
 }  // namespace
@@ -392,7 +405,7 @@ TEST_CASE("timeout: an operation that moves to a pool", "[timeout]") {
   }
 }
 
-TEST_CASE("timeout: no depth of nesting exhausts the stack", "[timeout]") {
+TEST_CASE("timeout: no depth of nesting exhausts the stack", "[timeout][one_item]") {
   static auto const nest = [](auto const& self, int depth) -> task<int> {
     int const left = depth;
     if (left == 0) co_return 0;
@@ -441,26 +454,14 @@ TEST_CASE("timeout: at every allocation that fails, nothing is lost", "[timeout]
   if (concur::os::watches_memory) CHECK(failures > 0);  // else the blocks may have been at hand
 }
 
-TEST_CASE("timeout: in whatever order the executor runs what is ready", "[timeout]") {
-  static auto const both = [](concur::semaphore& wanted, concur::queue<int>& from, int microseconds) -> task<int> {
-    auto const limit = std::chrono::microseconds(microseconds);
-    bool const got = co_await move_on_after(limit, wanted.async_acquire());
-    co_await concur::yield();
-    if (got) wanted.release();
-    std::optional<int> const item = co_await move_on_after(limit, from.async_get());
-    co_return item ? 1 : 0;
-  };
-  using support::ready_order;
-  for (unsigned seed = 1; seed <= 200; ++seed) {
-    auto const order = seed == 1   ? ready_order::first_in_first_out
-                       : seed == 2 ? ready_order::last_in_first_out
-                                   : ready_order::shuffled;
-    support::queue_executor here(order, seed);
+TEST_CASE("timeout: in whatever order the executor runs what is ready", "[timeout][every_order]") {
+  support::in_every_order([](support::order which) {
+    support::queue_executor here(which);
     concur::semaphore permits(0);
     concur::queue<int> items(100);
     std::vector<future<int>> all;
-    for (unsigned i = 0; i < 8; ++i) all.push_back(spawn(here, both(permits, items, int((seed + i) % 9 * 10))));
-    if (seed % 2 == 0) here.run_ready();
+    for (unsigned i = 0; i < 8; ++i) all.push_back(spawn(here, both(permits, items, int((which.seed + i) % 9 * 10))));
+    if (which.seed % 2 == 0) here.run_ready();
     permits.release(2);
     items.put(1);
     here.run_ready();
@@ -470,26 +471,14 @@ TEST_CASE("timeout: in whatever order the executor runs what is ready", "[timeou
       here.run_until([&] { return f.done(); });
       got += f.get();
     }
-    int left = 0;
-    while (items.try_get()) ++left;
-    CHECK(got + left == 2);
-    int permits_left = 0;
-    while (permits.try_acquire()) ++permits_left;
-    CHECK(permits_left == 2);
-  }
+    check_what_is_left(permits, items, got);
+  });
 }
 
 TEST_CASE("timeout: limits that pass beside the wake, on many threads", "[timeout]") {
   threads_executor pool(3);
   concur::semaphore permits(0);
   concur::queue<int> items(100);
-  static auto const both = [](concur::semaphore& wanted, concur::queue<int>& from, int microseconds) -> task<int> {
-    auto const limit = std::chrono::microseconds(microseconds);
-    bool const got = co_await move_on_after(limit, wanted.async_acquire());
-    if (got) wanted.release();
-    std::optional<int> const item = co_await move_on_after(limit, from.async_get());
-    co_return item ? 1 : 0;
-  };
   for (int round = 0; round < 200; ++round) {
     std::vector<future<int>> all;
     for (int i = 0; i < 6; ++i) all.push_back(spawn(pool, both(permits, items, (round + i) % 60)));
@@ -498,12 +487,7 @@ TEST_CASE("timeout: limits that pass beside the wake, on many threads", "[timeou
     items.put(1);
     int got = 0;
     for (auto& f : all) got += f.get();
-    int left = 0;
-    while (items.try_get()) ++left;
-    CHECK(got + left == 2);
-    int permits_left = 0;
-    while (permits.try_acquire()) ++permits_left;
-    CHECK(permits_left == 2);
+    check_what_is_left(permits, items, got);
   }
 }
 

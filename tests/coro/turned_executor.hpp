@@ -12,7 +12,9 @@
 #include <concur/core/cancellation.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/timer_heap.hpp>
+#include <concur/future/future.hpp>
 
+#include "../support/catch.hpp"
 #include "../support/test_executor.hpp"
 
 #include <atomic>
@@ -27,7 +29,7 @@ namespace support::inline CONCUR_ABI {
 /// `post`: any thread. All else: the thread that made it; that nobody asks from another one is part of every test.
 class turned_executor final : public concur::executor {
  public:
-  turned_executor() = default;
+  explicit turned_executor(order which = usual_order()) : queue_(which) {}
   ~turned_executor() {
     require_own_thread();
     if (!tasks_.empty()) fail("an executor was destroyed before its tasks had ended");
@@ -60,8 +62,7 @@ class turned_executor final : public concur::executor {
     require_own_thread();
     post_due();
     concur::executor_scope const here(*this);
-    concur::time_point never;
-    auto* const item = queue_.pop(never);
+    auto* const item = queue_.take();
     if (item != nullptr) item->run();
     return item != nullptr;
   }
@@ -105,11 +106,19 @@ class turned_executor final : public concur::executor {
 
   std::thread::id const owner_ = std::this_thread::get_id();
   concur::cancellation tasks_{concur::cancellation::sharing::one_thread};
-  work_queue queue_;
+  ordered_queue queue_;
   concur::timer_heap timers_;
   concur::time_point now_ = concur::time_point(std::chrono::hours(1));
   std::size_t armed_ever_ = 0;
   std::atomic<int> posts_{0};
 };
+
+/// Runs what is ready, which ends the task, and gives its result.
+template <class T>
+T result_of(turned_executor& here, concur::future<T>& f) {
+  here.run_all();
+  REQUIRE(f.done());
+  return f.get();
+}
 
 }  // namespace support::inline CONCUR_ABI

@@ -188,7 +188,7 @@ TEST_CASE("with: nothing is closed that could not be opened", "[coro]") {
   CHECK(value_of(result_of(with(refuses(), returns<connection>))) == -2);
 }
 
-TEST_CASE("with: cancelled at every step, what was opened is closed", "[coro]") {
+TEST_CASE("with: cancelled at every step, what was opened is closed", "[coro][every_order]") {
   record notes;
   auto body = [&](connection& c) -> task<int> { co_return co_await returns(c); };
   int values = 0;

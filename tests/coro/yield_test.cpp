@@ -28,7 +28,7 @@ task<> nested_letters(std::string& log, char what, int times) {
 
 }  // namespace
 
-TEST_CASE("yield: tasks take turns, however deep they stand", "[yield]") {
+TEST_CASE("yield: tasks take turns, however deep they stand", "[yield][in_order]") {
   hand_loop here;
   std::string log;
   auto a = spawn(here, letters(log, 'a', 3));

@@ -3,18 +3,25 @@
 
 #include "../support/catch.hpp"
 #include "../support/hammer.hpp"
+#include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 #include "future_support.hpp"
 
+#include <concur/core/errors.hpp>
+#include <concur/core/os.hpp>
+
 #include <atomic>
+#include <chrono>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
 namespace {
 
+using namespace std::chrono_literals;
 using concur::as_completed;
 using concur::future;
 using concur::promise;
@@ -32,6 +39,7 @@ struct several {
 };
 
 static_assert(std::input_iterator<concur::completions<future<int>>::iterator>);
+static_assert(std::input_iterator<concur::limited_completions<future<int>>::iterator>);
 
 test_task<std::vector<int>> in_order(std::vector<future<int>>& futures) {
   std::vector<int> seen;
@@ -117,6 +125,122 @@ TEST_CASE("as_completed: a cancel ends the wait, and nothing is skipped", "[futu
   auto const second = spawn(here, until_cancelled(c, seen));
   here.run_until([&] { return second->done(); });
   CHECK(seen == std::vector<int>{0, 1, 2});
+}
+
+// ---- with limits
+
+TEST_CASE("as_completed: a limit for the next one, and nothing is skipped", "[future]") {
+  support::counted_unhandled_errors const hook;  // of promises that are never kept
+  several s(3);
+  auto c = as_completed(s.futures);
+  auto const next_for = [&](auto const& length) { return c.wait_next_for(length).has_value(); };
+  auto const next_until = [&](auto const& moment) { return c.wait_next_until(moment).has_value(); };
+  support::check_limits_in_vain(next_for, next_until);
+  concur::os::stop_source source;
+  std::thread stopper([&] { source.request_stop(); });
+  CHECK_FALSE(c.wait_next(source.get_token()).has_value());
+  stopper.join();
+  s.promises[1].set_value(1);
+  CHECK(c.wait_next_for(0s) == &s.futures[1]);
+  s.promises[2].set_value(2);
+  CHECK(c.wait_next_until(std::chrono::system_clock::now()) == &s.futures[2]);
+  s.promises[0].set_value(0);
+  CHECK(c.wait_next(source.get_token()) == &s.futures[0]);
+  // After the last there is a null pointer, at once.
+  support::check_limits_at_once(next_for, next_until, [] {});
+  CHECK(c.wait_next_for(0s).value() == nullptr);
+  CHECK(c.wait_next(source.get_token()).value() == nullptr);
+}
+
+TEST_CASE("as_completed: a limit for all of it", "[future]") {
+  support::counted_unhandled_errors const hook;  // of promises that are never kept
+  several s(3);
+  s.promises[2].set_value(2);
+  std::vector<int> seen;
+  auto const through = [&](auto c) {
+    try {
+      for (auto& f : c) seen.push_back(int(&f - s.futures.data()));
+      return true;
+    } catch (concur::timed_out const&) {
+      return false;
+    }
+  };
+  CHECK_FALSE(through(as_completed(s.futures, 2ms)));
+  CHECK_FALSE(through(as_completed(s.futures, 0ms)));
+  CHECK_FALSE(through(as_completed(s.futures, std::chrono::steady_clock::now() + 2ms)));
+  CHECK_FALSE(through(as_completed(s.futures, std::chrono::system_clock::time_point())));
+  CHECK(seen == std::vector<int>(4, 2));
+  auto c = as_completed(s.futures, 0s);
+  CHECK(c.wait_next() == &s.futures[2]);
+  CHECK_THROWS_AS(c.wait_next(), concur::timed_out);
+  // It goes on with what has come later.
+  s.promises[0].set_value(0);
+  CHECK(c.wait_next() == &s.futures[0]);
+  s.promises[1].set_value(1);
+  CHECK(c.wait_next() == &s.futures[1]);
+  CHECK(c.wait_next() == nullptr);
+  CHECK(through(as_completed(s.futures, 0s)));
+  CHECK(through(as_completed(s.futures, std::chrono::hours::max())));
+  std::vector<future<int>> nothing;
+  CHECK(as_completed(nothing, 0s).wait_next() == nullptr);
+}
+
+namespace {
+
+template <class Limit>
+test_task<bool> in_order_within(std::vector<future<int>>& futures, Limit limit, std::vector<int>& seen) {
+  bool all = true;
+  auto c = as_completed(futures, limit);
+  try {
+    while (auto* f = co_await c.next()) seen.push_back(f->get());
+  } catch (concur::timed_out const&) {
+    all = false;
+  }
+  co_return all;
+}
+
+}  // namespace
+
+TEST_CASE("as_completed: a task with a limit for all of it", "[future]") {
+  support::counted_unhandled_errors const hook;  // of promises that are never kept
+  queue_executor here;
+  for (bool const by_moment : {false, true}) {
+    several s(3);
+    std::vector<int> seen;
+    auto const root = by_moment ? spawn(here, in_order_within(s.futures, std::chrono::steady_clock::now() + 5ms, seen))
+                                : spawn(here, in_order_within(s.futures, 5ms, seen));
+    here.run_ready();
+    s.promises[1].set_value(1);
+    here.run_ready();
+    s.promises[2].set_value(2);
+    here.run_until([&] { return root->done(); });
+    CHECK_FALSE(root->result());
+    CHECK(seen == std::vector<int>{1, 2});
+    // The next one begins with what was not read.
+    std::vector<future<int>> rest;
+    rest.push_back(std::move(s.futures[0]));
+    auto const again = spawn(here, in_order_within(rest, 1h, seen));
+    here.run_ready();
+    s.promises[0].set_value(0);
+    here.run_until([&] { return again->done(); });
+    CHECK(again->result());
+    CHECK(seen == std::vector<int>{1, 2, 0});
+  }
+}
+
+TEST_CASE("as_completed: a cancel ends a task's wait with a limit", "[future]") {
+  support::counted_unhandled_errors const hook;  // of promises that are never kept
+  queue_executor here;
+  several s(2);
+  std::vector<int> seen;
+  auto const root = spawn(here, in_order_within(s.futures, 1h, seen));
+  here.run_ready();
+  s.promises[0].set_value(7);
+  root->cancel();
+  here.run_until([&] { return root->done(); });
+  CHECK(root->was_cancelled());
+  CHECK(seen == std::vector<int>{7});
+  CHECK_FALSE(s.promises[1].cancelled());
 }
 
 TEST_CASE("as_completed: several producers, many times", "[future]") {

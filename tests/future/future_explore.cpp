@@ -334,6 +334,66 @@ twice const running_task_cancelled(
     },
     explored::schedules_of_three());
 
+// Waits, and leaves the value where it is.
+support::test_task<> wait_for_end(state& st, counted& passed) {
+  counted const none;
+  co_await st.f->async_wait();
+  check(st.message.get() == 1, "what was written before the value is not visible");
+  passed.add();
+}
+
+twice const end_awaited("future", "a task waits for the end beside set", [](scenario& s) {
+  auto& st = s.make<state>();
+  auto& passed = s.make<counted>();
+  auto& t = s.make<explored::one_task>(wait_for_end(st, passed));
+  s.thread("worker", [&t] { t.run(); });
+  s.thread("producer", [&st] { st.set(); });
+  s.finally([&] { s.check(passed.get() == 1 && st.take(), "the task did not pass, or took the value"); });
+});
+
+twice const end_awaited_cancelled(
+    "future", "a task waits for the end beside set and its cancel",
+    [](scenario& s) {
+      auto& st = s.make<state>();
+      auto& passed = s.make<counted>();
+      auto& t = s.make<explored::one_task>(wait_for_end(st, passed));
+      s.thread("worker", [&] {
+        t.run();
+        check((passed.get() == 1) != t.was_cancelled(), "neither passed nor cancelled, or both");
+      });
+      s.thread("producer", [&st] { st.set(); });
+      s.thread("canceller", [&t] { t.cancel(); });
+      s.finally([&] { s.check(st.take(), "the cancel reached the future"); });
+    },
+    explored::schedules_of_three());
+
+// The wait is the last that holds the state, and a canceller may still look for it there.
+support::test_task<> wait_as_last(state& st, counted& passed) {
+  counted const none;
+  auto wait = st.f->async_wait();
+  st.f.reset();
+  co_await wait;
+  passed.add();
+}
+
+twice const end_awaited_as_last(
+    "future", "a task waits for the end beside the end of both ends and its cancel",
+    [](scenario& s) {
+      auto& st = s.make<state>();
+      auto& passed = s.make<counted>();
+      auto& t = s.make<explored::one_task>(wait_as_last(st, passed));
+      s.thread("worker", [&] {
+        t.run();
+        check((passed.get() == 1) != t.was_cancelled(), "neither passed nor cancelled, or both");
+      });
+      s.thread("producer", [&st] {
+        st.set();
+        st.p.reset();
+      });
+      s.thread("canceller", [&t] { t.cancel(); });
+    },
+    explored::schedules_of_three());
+
 }  // namespace
 
 TEST_CASE("future: every schedule") { explored::run("future"); }

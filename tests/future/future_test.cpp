@@ -65,9 +65,9 @@ foreign_coroutine await_foreign(future<int>& f, int& got) {
 }
 
 /// A future whose deriving state runs its work when somebody is about to block for it, as a pool's does.
-class lazy_job final : public concur::future_state<int> {
+class lazy_job final : public concur::future_state_with_room<int> {
  public:
-  explicit lazy_job(int& times) : future_state(1), asked_(times) {}
+  explicit lazy_job(int& times) : future_state_with_room(1), asked_(times) {}
   void about_to_block(concur::wait_limit const&) override {
     ++asked_;
     if (begin()) complete_with([] { return 7; });
@@ -78,9 +78,9 @@ class lazy_job final : public concur::future_state<int> {
 };
 
 /// A loop's: its own thread must not block for it.
-class loops_own final : public concur::future_state<int> {
+class loops_own final : public concur::future_state_with_room<int> {
  public:
-  loops_own() : future_state(1) {}
+  loops_own() : future_state_with_room(1) {}
   void about_to_block(concur::wait_limit const&) override { throw concur::misuse("the loop would wait for itself"); }
 };
 

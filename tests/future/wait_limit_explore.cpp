@@ -5,6 +5,7 @@
 
 #include "support/explored_task.hpp"
 
+#include <concur/future/as_completed.hpp>
 #include <concur/future/promise.hpp>
 #include <concur/future/wait.hpp>
 
@@ -135,6 +136,71 @@ twice const limit_then_set(
       auto& t = add_worker(s, st);
       s.thread("producer", [&] { t.run_if_armed(), st.set(0); });
       s.thread("canceller", [&t] { t.cancel(); });
+    },
+    explored::schedules_of_three());
+
+// ---- as_completed with a limit
+
+struct all_awaited {
+  all_awaited() {
+    futures.push_back(kept.get_future());
+    all.emplace(futures, 1ms);
+  }
+  promise<int> kept;
+  std::vector<future<int>> futures;
+  std::optional<concur::limited_completions<future<int>>> all;
+  counted written;
+  counted given;
+  counted timed_out;
+};
+
+support::test_task<> go_through(all_awaited& st) {
+  counted const none;
+  try {
+    while (auto* each = co_await st.all->next()) {
+      check(each->get() == 7 && st.written.get() == 1, "a wrong value, or not what was written before it");
+      st.given.add();
+    }
+  } catch (concur::timed_out const&) {
+    st.timed_out.add();
+  }
+  st.all.reset();
+}
+
+twice const each_set(
+    "wait_limit", "as_completed, a limit beside a set",
+    [](scenario& s) {
+      auto& st = s.make<all_awaited>();
+      auto& t = s.make<explored::one_task>(go_through(st));
+      s.thread("worker", [&st, &t] {
+        t.run();
+        t.stop_clock();
+        check(st.given.get() + st.timed_out.get() == 1, "neither given out nor timed out, or both");
+      });
+      s.thread("clock", [&t] { t.run_clock(); });
+      s.thread("producer", [&st] {
+        st.written.add();
+        st.kept.set_value(7);
+      });
+    },
+    explored::schedules_of_three());
+
+twice const each_cancelled(
+    "wait_limit", "as_completed, a limit beside a cancel",
+    [](scenario& s) {
+      auto& st = s.make<all_awaited>();
+      auto& t = s.make<explored::one_task>(go_through(st));
+      s.thread("worker", [&st, &t] {
+        t.run();
+        t.stop_clock();
+        check(t.was_cancelled() == (st.timed_out.get() == 0), "neither cancelled nor timed out, or both");
+      });
+      s.thread("clock", [&t] { t.run_clock(); });
+      s.thread("canceller", [&t] { t.cancel(); });
+      s.finally([&st] {
+        st.all.reset();
+        st.futures[0].cancel();
+      });
     },
     explored::schedules_of_three());
 

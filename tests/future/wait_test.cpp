@@ -2,7 +2,9 @@
 #include <concur/future/wait.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/failing_new.hpp"
 #include "../support/hammer.hpp"
+#include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 #include "future_support.hpp"
@@ -10,6 +12,8 @@
 #include <concur/core/deadline.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
+#include <concur/future/as_completed.hpp>
+#include <concur/future/gather.hpp>
 #include <concur/pool/thread_pool.hpp>
 
 #include <array>
@@ -209,6 +213,56 @@ TEST_CASE("wait: a limit ends it with what is done by then", "[future]") {
   }
   CHECK(concur::wait(s.futures, first_completed, 0ms).get().done.size() == 1);
   CHECK(concur::wait(s.futures, first_completed, std::chrono::hours::max()).get().done.size() == 1);
+}
+
+TEST_CASE("wait: limits and moments of every kind", "[future]") {
+  counted_unhandled_errors const hook;  // of promises that are never kept
+  several never(1);
+  auto const within = [](std::vector<future<int>>& futures, auto const& limit) {
+    return concur::wait(futures, all_completed, limit).get().pending.empty();
+  };
+  support::check_limits_in_vain([&](auto const& length) { return within(never.futures, length); },
+                                [&](auto const& moment) { return within(never.futures, moment); });
+  std::optional<several> s;
+  auto const length_in_time = [&](auto const& length) { return within(s->futures, length); };
+  auto const moment_in_time = [&](auto const& moment) { return within(s->futures, moment); };
+  support::check_limits_in_time(
+      length_in_time, moment_in_time, [&] { s.emplace(2); },
+      [&] {
+        for (auto& each : s->promises) each.set_value(1);
+      });
+  support::check_limits_at_once(length_in_time, moment_in_time, [] {});
+}
+
+TEST_CASE("wait: a task waits until a moment", "[future]") {
+  queue_executor here;
+  auto const count_until = [](std::vector<future<int>>& futures, auto moment) -> test_task<counts> {
+    std::size_t const none = 0;
+    auto const [done, pending] = co_await concur::wait(futures, all_completed, moment);
+    co_return counts{none + done.size(), pending.size()};
+  };
+  several s(2);
+  s.promises[0].set_value(1);
+  auto const in_vain = [&](char const* what, auto moment) {
+    INFO(what);
+    auto const task = spawn(here, count_until(s.futures, moment));
+    here.run_until([&] { return task->done(); });
+    CHECK(task->result() == counts{1, 1});
+  };
+  support::for_each_past_moment(in_vain);
+  in_vain("steady, 2 ms", std::chrono::steady_clock::now() + 2ms);
+  in_vain("system, 2 ms", std::chrono::system_clock::now() + 2ms);
+  support::for_each_endless_moment([&](char const* what, auto moment) {
+    INFO(what);
+    several more(1);
+    auto const task = spawn(here, count_until(more.futures, moment));
+    here.run_ready();
+    CHECK_FALSE(task->done());
+    more.promises[0].set_value(1);
+    here.run_until([&] { return task->done(); });
+    CHECK(task->result() == counts{1, 0});
+  });
+  s.promises[1].set_value(1);
 }
 
 TEST_CASE("wait: a stop ends it, and it may be tried again", "[future]") {
@@ -516,4 +570,80 @@ TEST_CASE("wait: tasks whose limit passes while others complete and cancel, many
   CHECK(wrong == 0);
   CHECK(served + unserved + cancelled == times);
   CHECK(at.where().disarmed <= at.where().armed);
+}
+
+TEST_CASE("several futures: whatever allocation fails, they are as before", "[future]") {
+  if (!support::failing_new::available()) return;
+  using futures = std::vector<future<int>>;
+  auto const each = [](auto look) {
+    for (int k = 1;; ++k) {
+      INFO("allocation " << k);
+      std::array<promise<int>, 3> promises;
+      futures all;
+      for (auto& one : promises) all.push_back(one.get_future());
+      for (auto& one : promises) one.set_value(5);
+      bool refused = false;
+      bool happened = false;
+      {
+        support::failing_new const shortage(k);
+        try {
+          look(all);
+        } catch (std::bad_alloc const&) {
+          refused = true;
+        }
+        happened = shortage.happened();
+      }
+      CHECK(refused == happened);
+      for (auto& one : all) CHECK(one.get() == 5);
+      if (!happened) return k - 1;
+    }
+  };
+  CHECK(each([](futures& all) { static_cast<void>(concur::wait(all).get()); }) >= 3);
+  CHECK(each([](futures& all) { static_cast<void>(concur::wait(all, first_completed, 1h).get()); }) >= 3);
+  CHECK(each([](futures& all) {
+          auto completed = concur::as_completed(all);
+          while (completed.wait_next() != nullptr) continue;
+        }) >= 2);
+  // The blocks of promises are recycled: there may be one at hand.
+  static_cast<void>(each([](futures& all) {
+    promise<int> again;
+    auto shared = std::move(all[0]).share();
+    all[0] = again.get_future();
+    again.set_value(shared.get());
+  }));
+}
+
+TEST_CASE("gather: whatever allocation fails, nothing is left behind", "[future]") {
+  if (!support::failing_new::available()) return;
+  counted_unhandled_errors const hook;
+  for (bool const collects : {false, true}) {
+    for (int k = 1;; ++k) {
+      INFO("allocation " << k);
+      std::array<promise<support::counted_value>, 2> promises;
+      std::vector<future<support::counted_value>> all;
+      for (auto& one : promises) all.push_back(one.get_future());
+      for (auto& one : promises) one.set_value(1);
+      bool refused = false;
+      bool happened = false;
+      std::size_t count = 0;
+      {
+        support::failing_new const shortage(k);
+        try {
+          count = collects ? concur::gather(concur::collect_outcomes, std::move(all)).get().size()
+                           : concur::gather(std::move(all)).get().size();
+        } catch (std::bad_alloc const&) {
+          refused = true;
+        }
+        happened = shortage.happened();
+      }
+      CHECK(refused == happened);
+      CHECK(count == (refused ? 0 : 2));
+      all.clear();
+      if (!happened) {
+        CHECK(k > 2);
+        break;
+      }
+    }
+    CHECK(support::counted_value::alive() == 0);
+  }
 }

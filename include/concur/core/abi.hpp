@@ -18,10 +18,20 @@
 #define CONCUR_EXPLORE 0
 #endif
 
+/// 1: event loops use io_uring where the kernel permits it. The CMake target concur::io_uring sets it, and links
+/// liburing. Explored loops do without.
+#ifndef CONCUR_IO_URING
+#define CONCUR_IO_URING 0
+#endif
+
 #if CONCUR_EXPLORE && CONCUR_CHECKED
 #define CONCUR_ABI v0_explore_checked
 #elif CONCUR_EXPLORE
 #define CONCUR_ABI v0_explore
+#elif CONCUR_IO_URING && CONCUR_CHECKED
+#define CONCUR_ABI v0_io_uring_checked
+#elif CONCUR_IO_URING
+#define CONCUR_ABI v0_io_uring
 #elif CONCUR_CHECKED
 #define CONCUR_ABI v0_checked
 #else

@@ -7,13 +7,17 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
+#include <concur/core/assert.hpp>
 #include <concur/core/os.hpp>
 
 #include <bit>
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <source_location>
+#include <utility>
 
 namespace concur::inline CONCUR_ABI {
 
@@ -30,7 +34,8 @@ inline std::source_location location_of(source_place place) noexcept {
   return std::bit_cast<std::source_location>(place);
 }
 
-/// The handle of a coroutine in a word that remembers whether its promise begins with a link. Two bits are the user's.
+/// The handle of a coroutine in a word that remembers whether its promise begins with a link. Two more bits are the
+/// user's.
 class tagged_frame {
  public:
   constexpr tagged_frame() noexcept = default;
@@ -47,9 +52,17 @@ class tagged_frame {
 
   explicit operator bool() const noexcept { return word_ != 0; }
 
-  /// The user's bit.
+  /// The user's bits.
   void mark() noexcept { word_ |= marked; }
   bool is_marked() const noexcept { return (word_ & marked) != 0; }
+  void note() noexcept { word_ |= noted; }
+  bool is_noted() const noexcept { return (word_ & noted) != 0; }
+  bool is_plain() const noexcept { return (word_ & (marked | noted)) == 0; }
+  tagged_frame without_note() const noexcept {
+    tagged_frame plain = *this;
+    plain.word_ &= ~noted;
+    return plain;
+  }
 
   /// Any other pointer in its place, marked.
   static tagged_frame marked_pointer(void* other) noexcept {
@@ -62,7 +75,8 @@ class tagged_frame {
  private:
   static constexpr std::uintptr_t marked = 1;
   static constexpr std::uintptr_t linked = 2;
-  static constexpr std::uintptr_t all_tags = marked | linked;  // frames are aligned to more
+  static constexpr std::uintptr_t noted = 4;
+  static constexpr std::uintptr_t all_tags = marked | linked | noted;  // frames are aligned to as much
 
   std::uintptr_t word_ = 0;
 };
@@ -83,7 +97,13 @@ class await_link {
   /// yet and would return to it.
   tagged_frame awaiting() const noexcept {
     tagged_frame const next = awaiting_.load(std::memory_order_relaxed);
-    return next.is_marked() ? static_cast<move*>(next.pointer())->awaiting.load(std::memory_order_relaxed) : next;
+    if (next.is_marked()) return static_cast<move*>(next.pointer())->awaiting.load(std::memory_order_relaxed);
+    return next.without_note();
+  }
+  /// The same for one that has ended, if that is all there is to it: it has neither moved nor failed.
+  bool ends_plainly(tagged_frame& next) const noexcept {
+    next = awaiting_.load(std::memory_order_relaxed);
+    return next.is_plain();
   }
   template <class Promise>
   void set_awaiting(std::coroutine_handle<Promise> next) noexcept {
@@ -110,20 +130,39 @@ class await_link {
     awaiting_.store(tagged_frame::marked_pointer(&mine), std::memory_order_relaxed);
   }
 
-  /// The co_await at which it stands, or null.
+  /// The co_await at which it stands, or null. Until it has ended.
   source_place stands_at() const noexcept { return place_; }
   void stand_at(source_place place) noexcept { place_ = place; }
 
+  /// It has ended with an error, which somebody has to take before it is destroyed. Once.
+  void fail(std::exception_ptr error) noexcept {
+    ::new (static_cast<void*>(&error_)) std::exception_ptr(std::move(error));
+    tagged_frame failed = awaiting_.load(std::memory_order_relaxed);
+    failed.note();
+    awaiting_.store(failed, std::memory_order_relaxed);
+  }
+  bool has_failed() const noexcept { return awaiting_.load(std::memory_order_relaxed).is_noted(); }
+  /// Null if there is none, or no more.
+  std::exception_ptr take_error() noexcept { return has_failed() ? std::move(error_) : std::exception_ptr(); }
+
  protected:
   await_link() noexcept {}
-  ~await_link() = default;
+  // Each coroutine is destroyed in two places at least, so what is nearly always in vain is not done here.
+  ~await_link() { CONCUR_ASSERT(!has_failed() || error_ == nullptr, "nobody took the error of a coroutine"); }
+
+  /// Eight bytes for the result of a coroutine that stands nowhere any more.
+  void* end_room() noexcept { return &place_; }
 
  private:
   task_context* context_ = nullptr;
-  // Or, marked, a move. Written by the task, also when its wait is shown already and its stack unwinds; so whoever
-  // reports of the task may find it null there. relaxed: plain moves; a wait that is shown orders what they lead to.
+  // Or, marked, a move; noted: it has failed. Written by the task, also when its wait is shown already and its stack
+  // unwinds; so whoever reports of the task may find it null there. relaxed: plain moves; a wait that is shown orders
+  // what they lead to.
   os::atomic<tagged_frame> awaiting_{tagged_frame()};
-  source_place place_ = nullptr;
+  union {
+    source_place place_ = nullptr;
+    std::exception_ptr error_;  // once it has failed: then it stands nowhere
+  };
 };
 
 template <class Promise>

@@ -31,40 +31,21 @@
 #include <concur/core/intrusive_list.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
+#include <concur/core/spin.hpp>
+#include <concur/core/wait_operation.hpp>
 
 #include <cstdint>
-#include <mutex>
 
 namespace concur::inline CONCUR_ABI {
-
-class task_context;
-
-/// What a suspended coroutine is waiting in: it stands in the list of a primitive, among timers, or the like. Lives
-/// in the awaiter, thus in the coroutine's frame.
-class wait_operation {
- public:
-  /// Called by the task's trampoline when the coroutine's whole stack has unwound: starts the wait, so that others may
-  /// wake the task. Returns true when it waits; then nothing of the task may be touched any more. Returns false when
-  /// there is nothing to wait for. An operation of several steps is called again after each wake, until it returns
-  /// false.
-  virtual bool publish(task_context& task) noexcept = 0;
-
-  /// Called by a canceller: ends the wait if it has not succeeded yet, and then posts the task. May come before
-  /// `publish` and more than once.
-  virtual void cancel() noexcept = 0;
-
- protected:
-  ~wait_operation() = default;
-};
 
 class cancellation;
 
 /// The part of a task that a canceller sees: the scope it stands in, and the operation it waits in.
 class cancellable : public intrusive_list_node<> {
  public:
-  constexpr cancellable() noexcept = default;
+  cancellable() noexcept = default;
   /// To be added to `around`, or never cancelled from there.
-  constexpr explicit cancellable(cancellation& around) noexcept : scope_(&around) {}
+  explicit cancellable(cancellation& around) noexcept : scope_(&around) {}
 
   /// Only the task itself may ask.
   wait_operation* waiting_in() const noexcept { return operation_.load(std::memory_order_relaxed); }
@@ -78,43 +59,72 @@ class cancellable : public intrusive_list_node<> {
   /// Moves it from its scope to another, inwards or outwards. Called by the task itself, which is in its scope's list.
   void move_to_scope(cancellation& next) noexcept;
 
-  /// Leaves its outermost scope for good: when this returns nobody cancels it any more.
-  void leave_scope() noexcept;
-
-  /// Calls `function()` unless the task has left its outermost scope; it does not do so meanwhile. Any thread.
-  template <class Function>
-  void while_in_scope(Function function) noexcept {
-    std::lock_guard const held(lock_);
-    if (!left_) function();
-  }
-
   /// Where nothing better is possible: its next wait will be refused, but no wait is ended. Any thread.
-  void refuse_next_wait() noexcept { alone_.store(true, std::memory_order_relaxed); }
+  // relaxed: it is a hint, and orders nothing.
+  void refuse_next_wait() noexcept { word_.fetch_or(alone, std::memory_order_relaxed); }
 
  protected:
-  /// The same, with an operation shown from the start.
-  constexpr cancellable(cancellation& around, wait_operation& shown) noexcept : operation_(&shown), scope_(&around) {}
+  /// The same, with an operation shown from the start, and a constant of the deriving class that leaves
+  /// `constant_bits`.
+  cancellable(cancellation& around, wait_operation& shown, std::uintptr_t constant) noexcept
+      : operation_(&shown), scope_(&around), word_(constant) {}
+  static constexpr std::uintptr_t constant_bits = 6;
+  std::uintptr_t constant() const noexcept { return word_.load(std::memory_order_relaxed) & ~constant_bits; }
 
   // release: a canceller that sees the operation sees it constructed.
   void show(wait_operation& operation) noexcept { operation_.store(&operation, std::memory_order_release); }
   // relaxed: ordered by the light barrier of pass_canceller.
   void hide() noexcept { operation_.store(nullptr, std::memory_order_relaxed); }
 
+  /// For one that has ended: leaves it in the list of its scope, which goes before it does. Spares the lock.
+  void end_in_scope() noexcept { show(has_ended); }
+
  private:
   friend class cancellation;
+  friend class held_in_scope;
+
+  // The bits of the word beside the constant.
+  enum : std::uintptr_t {
+    alone = 2,  // it alone is cancelled
+    held = 4,  // somebody holds it in its scope
+  };
+  static_assert((alone | held) == constant_bits);
+
   // Written by the task, read by cancellers that hold the lock of its scope; see the head of this file.
   os::atomic<wait_operation*> operation_{nullptr};
-  // Written by the task; read by it, and by those who cancel it alone: where several threads do, all under lock_.
+  // Written by the task; read by it, and by those who cancel it alone: where several threads do, all while it is held.
   cancellation* scope_ = nullptr;
-  short_lock lock_;  // holds it in its scope while it alone is cancelled; taken before the scope's
-  bool left_ = false;  // under lock_: it has left its outermost scope
-  // Written once, under the scope's lock. relaxed: ordered like the state of the scope.
-  os::atomic<bool> alone_{false};
+  // `alone`: set once, under the scope's lock. relaxed, but for `held`: ordered like the state of the scope.
+  os::atomic<std::uintptr_t> word_{0};
 };
 
-/// Requires: its tasks have left it and the scopes inside it are gone when it is destroyed. `cancel` and `cancelled`
-/// may be called from any thread while it lives. With `sharing::one_thread` everything, `cancel` too, happens on one
-/// thread (an event loop's), and nothing of it costs a locked instruction.
+/// Keeps a task in its scope for its lifetime, while it alone is cancelled, or moves where several threads can cancel
+/// it. Taken before the lock of the scope. A lock for some dozen instructions, and a barrier of all threads.
+class held_in_scope {
+ public:
+  explicit held_in_scope(cancellable& task, bool needed = true) noexcept : task_(needed ? &task : nullptr) {
+    if (!needed) return;
+    // acquire: the last holder has done with the scope.
+    while ((task.word_.fetch_or(cancellable::held, std::memory_order_acquire) & cancellable::held) != 0) wait(task);
+  }
+  ~held_in_scope() {
+    if (task_ != nullptr) task_->word_.fetch_and(~std::uintptr_t{cancellable::held}, std::memory_order_release);
+  }
+  held_in_scope(held_in_scope const&) = delete;
+  held_in_scope& operator=(held_in_scope const&) = delete;
+
+ private:
+  [[gnu::noinline]] static void wait(cancellable const& task) noexcept {
+    brief_wait holder;
+    while ((task.word_.load(std::memory_order_relaxed) & cancellable::held) != 0) holder.pause();
+  }
+
+  cancellable* const task_;
+};
+
+/// Requires: its tasks have left it, or ended in it, and the scopes inside it are gone when it is destroyed. `cancel`
+/// and `cancelled` may be called from any thread while it lives. With `sharing::one_thread` everything, `cancel` too,
+/// happens on one thread (an event loop's), and nothing of it costs a locked instruction.
 class cancellation : public intrusive_list_node<> {
  public:
   enum class sharing : bool { one_thread, many_threads };
@@ -140,14 +150,18 @@ class cancellation : public intrusive_list_node<> {
   /// O(tasks and scopes inside).
   bool cancel() noexcept;
 
-  /// The same for one task, in whatever scope it stands; nothing if it has left its outermost one. With
-  /// `sharing::one_thread` on that thread, otherwise on any. The object must stay while it lasts.
+  /// The same for one task, in whatever scope it stands. With `sharing::one_thread` on that thread, otherwise on any.
+  /// It must not leave its outermost scope while this lasts.
   static bool cancel_alone(cancellable& task) noexcept;
 
   /// Puts a task under this scope, which is the task's own, or takes it out. A task is in one scope at a time, the
   /// innermost. Called by the task itself, or before it runs and after it has ended.
   void add(cancellable& task) noexcept;
   void remove(cancellable& task) noexcept;
+
+  /// The same for several: calls `function(add)`, which calls `add(task)` for each of them.
+  template <class Function>
+  void add_all(Function function) noexcept;
 
   /// Whether no task and no scope is in it. What happened in those that have left is visible then.
   bool empty() noexcept;
@@ -194,6 +208,7 @@ class cancellation : public intrusive_list_node<> {
 
   // Locks only what several threads can reach.
   class hold;
+  void wait_for_canceller() noexcept;
   cancellation* mark(cancellation* last) noexcept;
   void sweep() noexcept;
   class inspection;
@@ -248,7 +263,10 @@ inline cancellation::~cancellation() {
   // A canceller of the outer scope that found this one in the list may still be at work in it; it had marked this one
   // before it let go of the outer lock, which is why relaxed sees it. A report is not: it keeps the outer lock.
   if (cancelled()) hold const until_done(*this);
-  CONCUR_ASSERT(tasks_.empty(), "a cancellation scope was destroyed while tasks were in it");
+  // So nobody else can come to the list.
+  while (cancellable* const task = tasks_.pop_front()) {
+    CONCUR_ASSERT(task->waiting_in() == &has_ended, "a cancellation scope was destroyed while tasks were in it");
+  }
   CONCUR_ASSERT(inner_.empty(), "a cancellation scope was destroyed before a scope inside it");
 }
 
@@ -256,6 +274,15 @@ inline void cancellation::add(cancellable& task) noexcept {
   hold const held(*this);
   task.scope_ = this;
   tasks_.push_back(task);
+}
+
+template <class Function>
+void cancellation::add_all(Function function) noexcept {
+  hold const held(*this);
+  function([this](cancellable& task) {
+    task.scope_ = this;
+    tasks_.push_back(task);
+  });
 }
 
 inline void cancellation::remove(cancellable& task) noexcept {
@@ -275,15 +302,19 @@ inline void cancellation::share() noexcept {
   }
 }
 
-inline bool cancellable::cancelled() const noexcept {
-  return alone_.load(std::memory_order_relaxed) || scope_->cancelled();
+// Each wait asks.
+[[gnu::always_inline]] inline bool cancellable::cancelled() const noexcept {
+  return (word_.load(std::memory_order_relaxed) & alone) != 0 || scope_->cancelled();
 }
 
 inline void cancellation::pass_canceller() noexcept {
   os::light_barrier();
   // acquire: what a canceller that has done with the operation read of it, it read before the operation goes.
-  if ((state_.load(std::memory_order_acquire) & busy) != 0) hold const until_done(*this);
+  if ((state_.load(std::memory_order_acquire) & busy) != 0) [[unlikely]]
+    wait_for_canceller();
 }
+
+[[gnu::noinline]] inline void cancellation::wait_for_canceller() noexcept { hold const until_done(*this); }
 
 inline bool cancellation::cancel() noexcept {
   if (use_ == sharing::many_threads) lock_.lock();
@@ -331,40 +362,28 @@ inline void cancellation::sweep() noexcept {
   if (use_ == sharing::many_threads) lock_.unlock();
 }
 
-// The task cannot leave its scope while its lock is held: so the scope stays too.
+// The task cannot leave its scope while it is held: so the scope stays too.
 inline bool cancellation::cancel_alone(cancellable& task) noexcept {
-  bool first = false;
-  task.while_in_scope([&task, &first] {
-    cancellation& scope = *task.scope_;
-    hold const held(scope);
-    // relaxed: under the lock, and against the task ordered by the barriers, as in cancel.
-    first = !task.alone_.load(std::memory_order_relaxed);
-    if (!first) return;
-    auto const state = scope.state_.load(std::memory_order_relaxed);
-    task.alone_.store(true, std::memory_order_relaxed);
-    if (scope.use_ == sharing::many_threads) {
-      scope.state_.store(state | busy, std::memory_order_relaxed);
-      os::heavy_barrier();
-    }
-    if (auto* const operation = task.operation_.load(std::memory_order_acquire)) operation->cancel();
-    // release: as in sweep.
-    if (scope.use_ == sharing::many_threads) scope.state_.store(state, std::memory_order_release);
-  });
-  return first;
+  held_in_scope const here(task);
+  cancellation& scope = *task.scope_;
+  hold const held(scope);
+  // relaxed: under the lock, and against the task ordered by the barriers, as in cancel.
+  auto const state = scope.state_.load(std::memory_order_relaxed);
+  if ((task.word_.fetch_or(cancellable::alone, std::memory_order_relaxed) & cancellable::alone) != 0) return false;
+  if (scope.use_ == sharing::many_threads) {
+    scope.state_.store(state | busy, std::memory_order_relaxed);
+    os::heavy_barrier();
+  }
+  if (auto* const operation = task.operation_.load(std::memory_order_acquire)) operation->cancel();
+  // release: as in sweep.
+  if (scope.use_ == sharing::many_threads) scope.state_.store(state, std::memory_order_release);
+  return true;
 }
 
 inline void cancellable::move_to_scope(cancellation& next) noexcept {
-  bool const shared = scope_->use_ == cancellation::sharing::many_threads;
-  if (shared) lock_.lock();
-  scope_->remove(*this);
+  held_in_scope const here(*this, scope().shared());
+  scope().remove(*this);
   next.add(*this);
-  if (shared) lock_.unlock();
-}
-
-inline void cancellable::leave_scope() noexcept {
-  std::lock_guard const held(lock_);
-  scope_->remove(*this);
-  left_ = true;
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -67,20 +67,27 @@ time_point deadline_after(std::chrono::duration<Rep, Period> const& length) noex
   return time_point(saturating_add(os::clock::now().time_since_epoch(), nanoseconds));
 }
 
+/// How far away a point on any clock is, as far as can be said now: nanoseconds::max() for the clock's max(), zero or
+/// less when it has come.
+template <class Clock, class Duration>
+std::chrono::nanoseconds distance_to(std::chrono::time_point<Clock, Duration> const& when) noexcept(
+    noexcept(Clock::now())) {
+  auto const target = saturated(when.time_since_epoch());
+  if (target == target.max()) return target;
+  auto const now = saturated(Clock::now().time_since_epoch());
+  // -min() does not exist; one nanosecond more or less beside 292 years is nothing.
+  return saturating_add(target, now == now.min() ? now.max() : -now);
+}
+
 /// The moment at which a point on any clock comes, as far as can be said now: a clock of the user's own may be set or
 /// run at another speed, so it has to be asked again then. `at_once` when it has come, `os::never` for the clock's
 /// max().
 template <class Clock, class Duration>
 time_point deadline_at(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
-  auto const target = saturated(when.time_since_epoch());
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-    return time_point(target);
+    return time_point(saturated(when.time_since_epoch()));
   } else {
-    if (target == target.max()) return os::never;
-    auto const now = saturated(Clock::now().time_since_epoch());
-    if (target <= now) return at_once;
-    // -min() does not exist; one nanosecond more or less beside 292 years is nothing.
-    return deadline_after(saturating_add(target, now == now.min() ? now.max() : -now));
+    return deadline_after(distance_to(when));
   }
 }
 

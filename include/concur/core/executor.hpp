@@ -10,9 +10,23 @@
 #include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 
+#include <utility>
+
 namespace concur::inline CONCUR_ABI {
 
+class executor;
+class party;
+class task_context;
 class timer_node;
+
+/// Who runs on a thread. One slot for all, since those who ask for one often ask for another.
+struct running_parties {
+  task_context* task = nullptr;
+  party* fiber = nullptr;
+  executor* place = nullptr;  // whose thread it is
+  executor* loop = nullptr;   // the event loop that runs on it, of which it may be the guest of another executor
+};
+inline running_parties& this_threads_parties() noexcept { return os::thread_slot<running_parties, running_parties>(); }
 
 /// One thing to run, linked into an executor's queue without any allocation. It must stay alive and untouched from
 /// `post` until it runs; it may be destroyed or posted again while it runs.
@@ -48,12 +62,25 @@ class work {
 };
 
 /// Requires of an implementation: `post` may be called from any thread, never runs the item inside the call, keeps
-/// the order of posts made by one thread, and makes what happened before the post visible to the item. It must not
-/// fail. An executor outlives every post: what a poster touches after its item is visible must stay valid even if
-/// the item makes the executor's owner destroy it.
+/// the order of posts made by one thread unless it is `newest_first`, and makes what happened before the post visible
+/// to the item. It must not fail. An executor outlives every post: what a poster touches after its item is visible must
+/// stay valid even if the item makes the executor's owner destroy it.
 class executor {
  public:
   virtual void post(work& item) noexcept = 0;
+
+  /// The same by an item that runs here and lets others go first: it is begun after what is queued, in the order of
+  /// these posts. Returns false, and has not posted it, when there is nothing else to run: then the item goes on.
+  virtual bool post_last(work& item) noexcept {
+    post(item);
+    return true;
+  }
+
+  /// The same for the last thing that an item does, which this executor runs: it may begin when that returns.
+  virtual void post_next(work& item) noexcept { post(item); }
+
+  /// Whether each of its threads begins what it has posted itself newest first.
+  virtual bool newest_first() const noexcept { return false; }
 
   /// Posts the node's work item at `when`, or soon after; at once when that has passed. Requires: the node has an item
   /// (core/timer_heap.hpp) and is not armed. Throws std::bad_alloc; then nothing is armed.
@@ -90,8 +117,20 @@ class executor {
   /// A scope for what nobody cancels as a whole; of any thread.
   static cancellation& never_cancelled() noexcept;
 
+  /// this_threads_parties(), to be asked by items that run here.
+  running_parties& parties_here() const noexcept {
+    return only_thread_ != nullptr ? *only_thread_ : this_threads_parties();
+  }
+
  protected:
   ~executor() = default;
+
+  /// For an executor that has one thread at a time: `here` is that one's slot, or null while it has none. Asking for
+  /// the slot takes a call, and each step of a task does. On that thread.
+  void set_only_thread(running_parties* here) noexcept { only_thread_ = here; }
+
+ private:
+  running_parties* only_thread_ = nullptr;
 };
 
 inline cancellation& executor::never_cancelled() noexcept {
@@ -106,27 +145,22 @@ inline cancellation& executor::never_cancelled() noexcept {
 }
 
 /// The executor whose thread this is, or null. Any thread.
-inline executor* current_executor() noexcept;
+inline executor* current_executor() noexcept { return this_threads_parties().place; }
 
 /// Says for its lifetime that this thread belongs to `which`; restores what was before. Made by executors while they
 /// run their items.
 class executor_scope {
  public:
-  explicit executor_scope(executor& which) noexcept;
-  ~executor_scope();
+  explicit executor_scope(executor& which) noexcept : executor_scope(which, this_threads_parties()) {}
+  executor_scope(executor& which, running_parties& here) noexcept
+      : slot_(here.place), outer_(std::exchange(slot_, &which)) {}
+  ~executor_scope() { slot_ = outer_; }
   executor_scope(executor_scope const&) = delete;
   executor_scope& operator=(executor_scope const&) = delete;
 
  private:
-  executor* outer_;
+  executor*& slot_;  // asked for once: it lives on the stack of one thread
+  executor* const outer_;
 };
-
-inline executor* current_executor() noexcept { return os::thread_slot<executor_scope, executor*>(); }
-
-inline executor_scope::executor_scope(executor& which) noexcept : outer_(current_executor()) {
-  os::thread_slot<executor_scope, executor*>() = &which;
-}
-
-inline executor_scope::~executor_scope() { os::thread_slot<executor_scope, executor*>() = outer_; }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -6,9 +6,10 @@
 //     static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
 //     static void operator delete(void* block, std::size_t size) noexcept { frame_recycler::free(block, size); }
 //
-// Each thread keeps two short lists of free blocks for every size class of 16 bytes; what is more goes, a batch at a
-// time, to a depot of the process. So a frame that is freed on another thread than its own finds its way back, and
-// no list grows without bound. After Bonwick and Adams, "Magazines and Vmem" (2001).
+// Each thread keeps two short lists of free blocks for every size class of 16 bytes, or of 8 for those that need no
+// more alignment; what is more goes, a batch at a time, to a depot of the process. So a frame that is freed on another
+// thread than its own finds its way back, and no list grows without bound. After Bonwick and Adams, "Magazines and
+// Vmem" (2001).
 #pragma once
 
 #include <concur/core/abi.hpp>
@@ -39,16 +40,24 @@ class recycled_frames {
   /// Gives back what allocate(size) returned, with the same size. O(1).
   static void free(void* block, std::size_t size) noexcept;
 
+  /// The same for an object that needs no more than the alignment of a pointer: less is lost by rounding up.
+  [[nodiscard]] static void* allocate_words(std::size_t size);
+  static void free_words(void* block, std::size_t size) noexcept;
+
   /// Statistics: free blocks for this size on the lists of the calling thread, and at most there can be; free blocks
   /// in the depot; bytes ever taken from operator new.
   static std::size_t held_by_this_thread(std::size_t size) noexcept;
   static constexpr std::size_t most_held_by_a_thread(std::size_t size) noexcept;
   static std::size_t held_by_depot(std::size_t size) noexcept;
+  /// Bytes in the free blocks of all sizes, on the lists of the calling thread and in the depot.
+  static std::size_t bytes_free() noexcept;
   static std::size_t bytes_reserved() noexcept { return depot_of_frames.bytes(); }
 
  private:
   class cache;
   struct at_thread_end;
+  static void* take(std::size_t size_class);
+  static void give(void* block, std::size_t size_class) noexcept;
 };
 
 /// The same with operator new and delete, so that the address sanitizer and the explorer see every block.
@@ -57,6 +66,8 @@ class watched_frames {
   [[nodiscard, gnu::noinline]] static void* allocate(std::size_t size) { return ::operator new(size); }
   // Where GCC inlines only one of the two it takes them for a mismatch.
   [[gnu::noinline]] static void free(void* block, std::size_t) noexcept { ::operator delete(block); }
+  [[nodiscard]] static void* allocate_words(std::size_t size) { return allocate(size); }
+  static void free_words(void* block, std::size_t size) noexcept { free(block, size); }
 };
 
 }  // namespace process_wide
@@ -112,7 +123,16 @@ struct recycled_frames::at_thread_end {
 [[gnu::noinline]] inline void* recycled_frames::allocate(std::size_t size) {
   if (size > largest) [[unlikely]]
     return ::operator new(size);
-  std::size_t const size_class = frame_depot::class_of(size);
+  return take(frame_depot::class_of(size));
+}
+
+[[gnu::noinline]] inline void* recycled_frames::allocate_words(std::size_t size) {
+  if (size > largest) [[unlikely]]
+    return ::operator new(size);
+  return take(frame_depot::class_of_words(size));
+}
+
+[[gnu::always_inline]] inline void* recycled_frames::take(std::size_t size_class) {
   cache& mine = cache::mine();
   cache::shelf& shelf = mine.shelves[size_class];
   frame_block* const first = shelf.active;
@@ -126,7 +146,16 @@ struct recycled_frames::at_thread_end {
 [[gnu::noinline]] inline void recycled_frames::free(void* block, std::size_t size) noexcept {
   if (size > largest) [[unlikely]]
     return ::operator delete(block);
-  std::size_t const size_class = frame_depot::class_of(size);
+  give(block, frame_depot::class_of(size));
+}
+
+[[gnu::noinline]] inline void recycled_frames::free_words(void* block, std::size_t size) noexcept {
+  if (size > largest) [[unlikely]]
+    return ::operator delete(block);
+  give(block, frame_depot::class_of_words(size));
+}
+
+[[gnu::always_inline]] inline void recycled_frames::give(void* block, std::size_t size_class) noexcept {
   cache& mine = cache::mine();
   cache::shelf& shelf = mine.shelves[size_class];
   if (shelf.room == 0) [[unlikely]]
@@ -145,6 +174,14 @@ constexpr std::size_t recycled_frames::most_held_by_a_thread(std::size_t size) n
 
 inline std::size_t recycled_frames::held_by_depot(std::size_t size) noexcept {
   return depot_of_frames.blocks(frame_depot::class_of(size));
+}
+
+[[gnu::noinline]] inline std::size_t recycled_frames::bytes_free() noexcept {
+  std::size_t all = 0;
+  for (std::size_t each = 0; each < frame_depot::classes; ++each) {
+    all += frame_depot::block_bytes(each) * (cache::mine().held(each) + depot_of_frames.blocks(each));
+  }
+  return all;
 }
 
 inline void recycled_frames::cache::start() noexcept {
@@ -174,11 +211,17 @@ inline void recycled_frames::cache::start() noexcept {
 
 inline void* recycled_frames::cache::cut(std::size_t size_class) {
   std::size_t const bytes = frame_depot::block_bytes(size_class);
-  if (region_.size() < bytes) {
+  bool const two = frame_depot::comes_in_pairs(size_class);
+  if (region_.size() < (two ? 2 * bytes : bytes)) {
     frame_region const fresh = depot_of_frames.take_region();
     depot_of_frames.put_region(std::exchange(region_, fresh));
   }
-  return std::exchange(region_.begin, region_.begin + bytes);
+  if (two) {
+    shelf& empty = shelves[size_class];
+    empty.active = ::new (region_.begin + bytes) frame_block{nullptr, nullptr};
+    --empty.room;
+  }
+  return std::exchange(region_.begin, region_.begin + (two ? 2 * bytes : bytes));
 }
 
 [[gnu::cold, gnu::noinline]] inline void recycled_frames::cache::free_slowly(void* block,

@@ -22,19 +22,6 @@
 
 namespace concur::inline CONCUR_ABI {
 
-/// Posts the task to its executor: what a task "waits" in that goes to the end of a queue. It cannot be cancelled
-/// there: it is ready, and the cancel strikes at its next wait.
-class posted_operation final : public wait_operation {
- public:
-  constexpr posted_operation() noexcept = default;
-  bool publish(task_context& task) noexcept override {
-    task.where().post(task);
-    return true;
-  }
-  void cancel() noexcept override {}
-};
-inline constinit posted_operation in_queue;
-
 /// What `hop_to` and `schedule` give.
 class [[nodiscard]] hop_awaiter {
  public:
@@ -54,6 +41,7 @@ class [[nodiscard]] hop_awaiter {
       return false;
     }
     if (target_ != &task.where()) {
+      task.prepare_to_move();
       if constexpr (std::derived_from<Promise, await_link>) change_place(handle.promise(), task.where());
       task.scope().share();
       task.move_to(*target_);

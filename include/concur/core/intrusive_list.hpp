@@ -142,8 +142,10 @@ class intrusive_list<T, Tag>::cursor {
 template <class Tag>
 constexpr void intrusive_list_node<Tag>::unlink() noexcept {
   if (!is_linked()) return;
-  this->previous_->next_ = this->next_;
-  this->next_->previous_ = this->previous_;
+  auto* const following = this->next_;
+  auto* const preceding = this->previous_;
+  preceding->next_ = following;
+  following->previous_ = preceding;
   this->next_ = this->previous_ = nullptr;
 }
 
@@ -169,9 +171,11 @@ template <class T, class Tag>
 constexpr auto intrusive_list<T, Tag>::insert(iterator position, T& item) -> iterator {
   CONCUR_ASSERT(!static_cast<node&>(item).is_linked(), "an object was put into a list while it stood in one");
   links* const place = links_of(item);
-  place->next_ = position.place_;
-  place->previous_ = position.place_->previous_;
-  place->previous_->next_ = place->next_->previous_ = place;
+  links* const following = position.place_;
+  links* const preceding = following->previous_;
+  preceding->next_ = following->previous_ = place;
+  place->next_ = following;
+  place->previous_ = preceding;
   return iterator(place);
 }
 

@@ -50,6 +50,10 @@ class registry_entry {
   /// the build that it belongs to.
   virtual void describe_tasks(std::string&) const {}
 
+  /// For a report on another thread than the one that may see them: has that one write them down for the next
+  /// describe_tasks. To be called again until it returns true: it has done so, or nobody will. The same duties.
+  virtual bool ask_for_tasks() const { return true; }
+
   /// What it is if it is a thread with a name and a number, for lists of threads; null otherwise.
   virtual thread_entry const* as_thread() const noexcept { return nullptr; }
 

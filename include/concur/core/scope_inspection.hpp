@@ -69,7 +69,8 @@ void cancellation::inspect(Function function) {
   for (inspection all(*this); all.scope() != nullptr; all.let_go()) {
     for (cancellable& task : all.scope()->tasks_) {
       // acquire: what the task was when it showed it.
-      function(task, task.operation_.load(std::memory_order_acquire));
+      auto* const operation = task.operation_.load(std::memory_order_acquire);
+      if (operation != &has_ended) function(task, operation);
     }
   }
 }

@@ -16,16 +16,16 @@
 #include <concur/core/await_link.hpp>
 #include <concur/core/cancellation.hpp>
 #include <concur/core/executor.hpp>
+#include <concur/core/frame_recycler.hpp>
+#include <concur/core/os.hpp>
 #include <concur/core/task_origin.hpp>
 
 #include <coroutine>
 #include <cstdint>
-#include <exception>
+#include <new>
 #include <utility>
 
 namespace concur::inline CONCUR_ABI {
-
-class party;
 
 /// What a task that has not begun "waits" in. Nothing of it is looked at then but name and place.
 class not_begun_operation final : public wait_operation {
@@ -36,20 +36,59 @@ class not_begun_operation final : public wait_operation {
 };
 inline constinit not_begun_operation not_begun;
 
+/// Posts the task to its executor: what a task "waits" in that goes to the end of a queue. It cannot be cancelled
+/// there: it is ready, and the cancel strikes at its next wait.
+class posted_operation final : public wait_operation {
+ public:
+  constexpr posted_operation() noexcept = default;
+  inline bool publish(task_context& task) noexcept override;
+  void cancel() noexcept override {}
+};
+inline constinit posted_operation in_queue;
+
 /// Used by its own task only, except `cancelled` of the scope and the work item, which the executor owns while it is
 /// queued. Must not be destroyed while it waits or is queued.
 class task_context : public work, public cancellable {
  public:
   /// `what` is called by the executor, on one of its threads, and calls `drive`.
   task_context(function what, executor& place, cancellation& around, task_origin origin = {}) noexcept
-      : work(what), cancellable(around, not_begun), where_(&place), origin_(std::move(origin)) {}
+      : work(what),
+        cancellable(around, not_begun, origin.release()),
+        where_(reinterpret_cast<std::uintptr_t>(&place)) {}
+  ~task_context() {
+    auto const ends_here = task_origin::adopt(constant());
+    if (auto* const travelled = journey_in(where_.load(std::memory_order_relaxed))) [[unlikely]]
+      frame_recycler::free(travelled, sizeof *travelled);
+  }
 
-  /// Its name and where it was spawned.
-  task_origin const& origin() const noexcept { return origin_; }
+  /// Its name and where it was spawned. Any thread.
+  task_origin_view origin() const noexcept { return task_origin_view(constant()); }
 
   /// Where the task runs.
-  executor& where() const noexcept { return *where_; }
-  void move_to(executor& place) noexcept { where_ = &place; }
+  [[gnu::always_inline]] executor& where() const noexcept {
+    // relaxed: what tells another thread of the task tells of its journey too.
+    auto const word = where_.load(std::memory_order_relaxed);
+    if (auto* const now = journey_in(word)) [[unlikely]]
+      return *now->where;
+    return *reinterpret_cast<executor*>(word);
+  }
+  /// Throws std::bad_alloc the first time; then it has not moved.
+  void move_to(executor& place) {
+    prepare_to_move();
+    journey_in(where_.load(std::memory_order_relaxed))->where = &place;
+  }
+  /// So that the next move does not throw. Throws std::bad_alloc.
+  void prepare_to_move() {
+    if (journey_in(where_.load(std::memory_order_relaxed)) == nullptr) set_out();
+  }
+
+  /// Where it was when it was made. Any thread.
+  executor& home() const noexcept {
+    auto const word = where_.load(std::memory_order_acquire);
+    if (auto const* const now = journey_in(word)) [[unlikely]]
+      return *now->home;
+    return *reinterpret_cast<executor*>(word);
+  }
 
   /// The coroutine to resume when the task runs next.
   template <class Promise>
@@ -92,29 +131,31 @@ class task_context : public work, public cancellable {
   /// caller returns to the trampoline. Counts bytes, not levels, and bounces for the rest of the run once it said no.
   bool stack_left(void const* frame_address) noexcept;
 
-  /// An error on its way from a coroutine that ended to the one that awaits it. There is at most one.
-  void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
-  std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
-  bool has_error() const noexcept { return error_ != nullptr; }
-
  private:
   friend class current_task_scope;
   void end_wait() noexcept;
 
   static constexpr std::intptr_t stack_budget = 64 * 1024;
 
-  executor* where_;
-  task_origin const origin_;
-  tagged_frame next_;  // marked: it waits in steps
-  std::exception_ptr error_;
-};
+  // What a task has that was ever on another executor.
+  struct journey {
+    executor* const home;
+    executor* where;  // the task's own; those who wake it learn of it with the wait
+  };
+  static constexpr std::uintptr_t has_travelled = 1;
+  static journey* journey_in(std::uintptr_t word) noexcept {
+    return (word & has_travelled) != 0 ? reinterpret_cast<journey*>(word & ~has_travelled) : nullptr;
+  }
+  [[gnu::noinline]] void set_out() {
+    auto* const made = ::new (frame_recycler::allocate(sizeof(journey))) journey{&where(), &where()};
+    // release: the home, to those who ask for it.
+    where_.store(reinterpret_cast<std::uintptr_t>(made) | has_travelled, std::memory_order_release);
+  }
 
-/// Who runs on a thread. One slot for both, since a lock that wants to know its owner asks for both.
-struct running_parties {
-  task_context* task = nullptr;
-  party* fiber = nullptr;
+  // The executor, or a journey. Written by the task, once; read by those who wake, cancel and wait for it.
+  os::machine_atomic<std::uintptr_t> where_;
+  tagged_frame next_;  // marked: it waits in steps
 };
-inline running_parties& this_threads_parties() noexcept { return os::thread_slot<running_parties, running_parties>(); }
 
 /// The task that runs on this thread, or null. Any thread.
 inline task_context* current_task() noexcept { return this_threads_parties().task; }
@@ -122,8 +163,9 @@ inline task_context* current_task() noexcept { return this_threads_parties().tas
 /// Makes a task the current one for its lifetime.
 class current_task_scope {
  public:
-  explicit current_task_scope(task_context& task) noexcept
-      : slot_(this_threads_parties().task), outer_(std::exchange(slot_, &task)) {}
+  explicit current_task_scope(task_context& task) noexcept : current_task_scope(task, this_threads_parties()) {}
+  current_task_scope(task_context& task, running_parties& here) noexcept
+      : slot_(here.task), outer_(std::exchange(slot_, &task)) {}
   ~current_task_scope() { slot_ = outer_; }
   current_task_scope(current_task_scope const&) = delete;
   current_task_scope& operator=(current_task_scope const&) = delete;
@@ -145,19 +187,28 @@ inline void task_context::end_wait() noexcept {
   scope().pass_canceller();
 }
 
-inline std::coroutine_handle<> task_context::drive() noexcept {
-  current_task_scope const current(*this);
+inline bool posted_operation::publish(task_context& task) noexcept {
+  task.where().post(task);
+  return true;
+}
+
+// Inlined, since each step of each task goes through it.
+[[gnu::always_inline]] inline std::coroutine_handle<> task_context::drive() noexcept {
+  executor& here = where();
+  running_parties& parties = here.parties_here();
+  CONCUR_ASSERT(&parties == &this_threads_parties(), "a task ran on a thread that is not its executor's");
+  current_task_scope const current(*this, parties);
   stack_limit_ = static_cast<char const*>(__builtin_frame_address(0)) - stack_budget;
-  if (auto* const operation = waiting_in(); operation == &not_begun) {
-    hide();
-  } else if (operation != nullptr && !waits_in_steps()) {
-    end_wait();  // woken in a single step: the wait is over
-  }
+  if (waiting_in() != nullptr && !waits_in_steps()) end_wait();  // woken in a single step: the wait is over
   for (;;) {
     if (auto* const operation = waiting_in()) {
-      os::light_barrier();  // against a canceller: the operation is shown before the list is asked, see
-                            // cancellation.hpp
-      if (operation->publish(*this)) return nullptr;
+      if (operation == &in_queue && &where() == &here) {
+        if (here.post_last(*this)) return nullptr;
+      } else {
+        os::light_barrier();  // against a canceller: the operation is shown before the list is asked, see
+                              // cancellation.hpp
+        if (operation->publish(*this)) return nullptr;
+      }
       end_wait();
     }
     auto const handle = std::exchange(next_, tagged_frame()).handle();

@@ -31,26 +31,44 @@ class timer_node {
   /// For a heap whose owner knows what to do with a node that is due.
   constexpr timer_node() noexcept = default;
   /// For executors: `item` is posted when the node is due (`executor::arm`).
-  constexpr explicit timer_node(work& item) noexcept : item_(&item) {}
+  explicit timer_node(work& item) noexcept : word_(reinterpret_cast<std::uintptr_t>(&item)) {}
   timer_node(timer_node const&) = delete;
   timer_node& operator=(timer_node const&) = delete;
   constexpr ~timer_node() { CONCUR_ASSERT(!is_armed(), "a timer was destroyed while it was armed"); }
 
   /// Whether it stands in a heap. Under the rule that guards the heap.
-  constexpr bool is_armed() const noexcept { return index_ != not_armed; }
+  constexpr bool is_armed() const noexcept { return place_.in_heap.index != not_armed; }
 
   /// What is to be posted; null when that was not said.
-  constexpr work* item() const noexcept { return item_; }
+  work* item() const noexcept { return reinterpret_cast<work*>(word_ & ~largest_note); }
   /// Not while it is armed.
-  constexpr void set_item(work& item) noexcept { item_ = &item; }
+  void set_item(work& item) noexcept { word_ = reinterpret_cast<std::uintptr_t>(&item) | note(); }
+
+  /// A number from 0 to 7 for whoever has the node, which lies beside the item. Not changed while it is armed.
+  unsigned note() const noexcept { return unsigned(word_ & largest_note); }
+  void set_note(unsigned number) noexcept { word_ = (word_ & ~largest_note) | number; }
+
+  /// Eight bytes for whoever has the node, until `clear`, which must come before it is armed or destroyed.
+  void keep(std::int64_t number) noexcept { place_.kept = number; }
+  std::int64_t kept() const noexcept { return place_.kept; }
+  void clear() noexcept { place_.in_heap = in_heap(); }
 
  private:
   friend class timer_heap;
   static constexpr std::uint32_t not_armed = ~std::uint32_t{0};
+  static constexpr std::uintptr_t largest_note = 7;  // items are aligned to as much
 
-  work* item_ = nullptr;
-  std::uint32_t index_ = not_armed;
-  std::uint32_t sequence_ = 0;  // number of the add(); wraps, so only differences mean something
+  struct in_heap {
+    std::uint32_t index = not_armed;
+    std::uint32_t sequence = 0;  // number of the add(); wraps, so only differences mean something
+  };
+
+  std::uintptr_t word_ = 0;  // the item, and the note
+  union place {
+    constexpr place() noexcept : in_heap() {}
+    struct in_heap in_heap;
+    std::int64_t kept;
+  } place_;
 };
 
 /// The heap. Not thread-safe: it belongs to one thread or stands under its owner's lock. It owns no timer; when it is
@@ -90,7 +108,7 @@ class timer_heap {
     bool before(entry const& other) const noexcept {
       if (deadline != other.deadline) [[likely]]
         return deadline < other.deadline;
-      return static_cast<std::int32_t>(node->sequence_ - other.node->sequence_) < 0;
+      return static_cast<std::int32_t>(node->place_.in_heap.sequence - other.node->place_.in_heap.sequence) < 0;
     }
 
     time_point deadline;
@@ -104,7 +122,7 @@ class timer_heap {
   void sift_down(std::size_t hole, entry moved) noexcept;
   void close_hole(std::size_t hole) noexcept;
 
-  // entries_[i] is not after any of entries_[4i + 1 … 4i + 4], and entries_[i].node->index_ == i.
+  // entries_[i] is not after any of entries_[4i + 1 … 4i + 4], and entries_[i].node->place_.in_heap.index == i.
   std::vector<entry> entries_;
   std::uint32_t next_sequence_ = 0;
 };
@@ -113,29 +131,29 @@ inline void timer_heap::add(timer_node& node, time_point deadline) {
   CONCUR_ASSERT(!node.is_armed(), "a timer was armed twice");
   CONCUR_ASSERT(entries_.size() < timer_node::not_armed, "too many timers in one heap");
   entries_.emplace_back(deadline, &node);
-  node.sequence_ = next_sequence_++;
+  node.place_.in_heap.sequence = next_sequence_++;
   sift_up(entries_.size() - 1, entry(deadline, &node));
 }
 
 inline void timer_heap::remove(timer_node& node) {
-  CONCUR_ASSERT(node.index_ < entries_.size() && entries_[node.index_].node == &node,
+  CONCUR_ASSERT(node.place_.in_heap.index < entries_.size() && entries_[node.place_.in_heap.index].node == &node,
                 "a timer was disarmed in a heap in which it is not armed");
-  std::size_t const hole = node.index_;
-  node.index_ = timer_node::not_armed;
+  std::size_t const hole = node.place_.in_heap.index;
+  node.place_.in_heap.index = timer_node::not_armed;
   close_hole(hole);
 }
 
 inline timer_node* timer_heap::pop_due(time_point now) noexcept {
   if (empty() || entries_.front().deadline > now) return nullptr;
   timer_node* const due = entries_.front().node;
-  due->index_ = timer_node::not_armed;
+  due->place_.in_heap.index = timer_node::not_armed;
   close_hole(0);
   return due;
 }
 
 inline void timer_heap::place(std::size_t index, entry const& moved) noexcept {
   entries_[index] = moved;
-  moved.node->index_ = static_cast<std::uint32_t>(index);
+  moved.node->place_.in_heap.index = static_cast<std::uint32_t>(index);
 }
 
 inline void timer_heap::sift_up(std::size_t hole, entry moved) noexcept {

@@ -43,6 +43,9 @@ class wait_list {
   /// Takes up to `count` out of the front and returns them as a list. O(taken).
   wait_list split(std::size_t count) noexcept;
 
+  /// Takes the last one out and returns it as a list. O(1). Requires: not empty.
+  wait_list split_last() noexcept;
+
   /// Takes it out if it is in; says whether it was. `leaving` is in this list or in none.
   bool remove(waiter& leaving) noexcept;
 
@@ -184,6 +187,13 @@ inline wait_list wait_list::split(std::size_t count) noexcept {
   last->next_.set(nullptr);
   if (head_ != nullptr) head_->previous_.set(tail);
   return taken;
+}
+
+inline wait_list wait_list::split_last() noexcept {
+  waiter& last = *head_->previous_.get();
+  remove(last);
+  last.next_.set(nullptr);
+  return wait_list(&last);
 }
 
 inline bool wait_list::remove(waiter& leaving) noexcept {

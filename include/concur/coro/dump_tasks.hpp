@@ -12,18 +12,24 @@
 //       task spawned at main.cpp:31, runs
 #pragma once
 
+#include <concur/core/blocking.hpp>
 #include <concur/core/cancellation.hpp>
+#include <concur/core/deadline.hpp>
 #include <concur/core/executor.hpp>
+#include <concur/core/os.hpp>
 #include <concur/core/registry.hpp>
 #include <concur/core/task_report.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <string_view>
 
 namespace concur::inline CONCUR_ABI {
 
 /// The tasks that were spawned to an executor and have not ended. Such a task has not begun, runs, is queued after a
-/// yield or a hop, or waits; what was woken and has not come to run yet still waits. The coroutines are shown with the
+/// yield or a hop, or waits; what was woken and has not come to run yet still waits. One whose future was cancelled
+/// before it began is listed until the executor comes to drop it. The coroutines are shown with the
 /// line of the co_await where each stands, innermost first, if the task neither runs nor has yet to begin, and as far
 /// as those that belong to other libraries.
 ///
@@ -66,6 +72,24 @@ inline std::string dump_tasks() {
     append_below(others);
   }
   return text;
+}
+
+/// The same for a thread that watches over the others: it asks the loops that run elsewhere for their tasks, and waits
+/// for them up to `patience`; zero or less: it takes what is there at once. A loop answers between two steps of its
+/// tasks, also out of its sleep. Of one that a callback or a task holds for longer, and of one that does not run, there
+/// is only the line about the loop, and a sentence. Any thread, but on a loop's own nothing else runs meanwhile, so
+/// that two of them wait for each other in vain. Throws std::bad_alloc.
+template <class Rep, class Period>
+std::string dump_tasks(std::chrono::duration<Rep, Period> const& patience) {
+  using namespace std::chrono_literals;
+  auto const limit = deadline_after(patience);
+  for (;;) {
+    bool answered = true;
+    registry::for_each([&](registry_entry const& entry) { answered = entry.ask_for_tasks() && answered; });
+    auto const now = os::clock::now();
+    if (answered || now >= limit) return dump_tasks();
+    sleep_within({.deadline = std::min(limit, now + 1ms)});
+  }
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -50,8 +50,8 @@ class [[nodiscard]] task_gathering final : public wait_operation {
     }
     source_place place = nullptr;
     if constexpr (std::derived_from<Promise, await_link>) place = handle.promise().stands_at();
-    auto& children = children_.emplace(parent, Collect ? kind::collecting : kind::plain);
-    tasks_.for_each([&](auto& slot) { slot.start(children, place); });
+    auto& children = children_.emplace(parent, Collect ? kind::collecting : kind::plain, tasks_.size());
+    tasks_.for_each([&](auto& slot) { slot.prepare(children, place); });
     parent.suspend_in(*this, handle);
     return true;
   }
@@ -76,7 +76,10 @@ class [[nodiscard]] task_gathering final : public wait_operation {
     }
   }
 
-  bool publish(task_context&) noexcept override { return children_->publish(); }
+  bool publish(task_context&) noexcept override {
+    children_->start_all(tasks_);
+    return children_->publish();
+  }
   void cancel() noexcept override { children_->cancel_from_parent(); }
 
  private:
@@ -89,8 +92,9 @@ class [[nodiscard]] task_gathering final : public wait_operation {
 };
 
 /// `co_await gather(x(), y())`: each runs as a task of its own on the executor of the task that awaits, on a pool at
-/// the same time; they begin in the order of the arguments, none inside the call. Gives a tuple of their values in that
-/// order, with std::monostate for void and a std::reference_wrapper for a reference. Futures may be among them.
+/// the same time; they begin in the order of the arguments, but for those that another worker takes over, and none
+/// inside the call. Gives a tuple of their values in that order, with std::monostate for void and a
+/// std::reference_wrapper for a reference. Futures may be among them.
 ///
 /// The first error cancels the rest, and is thrown when all have ended; if there are several, `multiple_errors`. That
 /// those that were cancelled for it end with `cancelled` is no error. A cancel of the task that awaits cancels all of

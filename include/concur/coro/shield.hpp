@@ -10,6 +10,7 @@
 #include <concur/core/task_context.hpp>
 #include <concur/core/waiter.hpp>
 #include <concur/coro/detail/task_call.hpp>
+#include <concur/coro/detail/task_result.hpp>
 #include <concur/coro/owned_coroutine.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
@@ -47,8 +48,8 @@ class [[nodiscard]] wait_to_take final : public waiting_awaiter<wait_to_take<T>>
 
 template <class T>
 task<T> run_shielded(owned_coroutine<T> body, source_place place) {
-  future<T> running = spawn(task<T>(body.release()), {}, place);
-  co_return co_await wait_to_take<T>(running);
+  auto running = spawn(task<T>(body.release()), {}, place);
+  co_return co_await wait_to_take<kept_type<T>>(running);
 }
 
 }  // namespace detail

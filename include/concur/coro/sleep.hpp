@@ -17,18 +17,26 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstdint>
 #include <new>
 
 namespace concur::inline CONCUR_ABI {
 
-/// What `sleep_for` and `sleep_until` give.
+/// What `sleep_for` and `sleep_until` give: how long, in nanoseconds, or until when. Scalars, since GCC 12 keeps a
+/// temporary object of a co_await in the frame beside the awaiter that it makes of it.
+enum class [[nodiscard]] sleep_length : std::int64_t {};
+enum class [[nodiscard]] sleep_moment : std::int64_t {};
+
+/// What `co_await` makes of them.
 class [[nodiscard]] sleep_awaiter : public wait_operation {
  public:
-  enum class measure : bool { from_now, moment };
-
-  sleep_awaiter(measure how, std::chrono::nanoseconds length) noexcept : when_(length), how_(how) {}
+  explicit sleep_awaiter(sleep_length length) noexcept : sleep_awaiter(std::int64_t(length), from_now) {}
+  explicit sleep_awaiter(sleep_moment when) noexcept : sleep_awaiter(std::int64_t(when), fresh) {}
   sleep_awaiter(sleep_awaiter const&) = delete;
   sleep_awaiter& operator=(sleep_awaiter const&) = delete;
+  ~sleep_awaiter() {
+    if (state() == fresh) timer_.clear();
+  }
 
   bool await_ready() const noexcept { return false; }
 
@@ -36,7 +44,7 @@ class [[nodiscard]] sleep_awaiter : public wait_operation {
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     task_context& task = handle.promise().context();
     if (task.cancelled()) [[unlikely]] {
-      state_ = state::stopped;
+      end(stopped);
       return false;
     }
     timer_.set_item(task);
@@ -45,30 +53,31 @@ class [[nodiscard]] sleep_awaiter : public wait_operation {
   }
 
   void await_resume() const {
-    if (state_ <= state::armed) [[likely]]
+    if (state() <= armed) [[likely]]
       return;
-    if (state_ == state::stopped) throw cancelled();
+    if (state() == stopped) throw cancelled();
     throw std::bad_alloc();
   }
 
   // A canceller holds the task's scope, so it finds the timer armed, or not yet: then the task finds itself cancelled.
   bool publish(task_context& task) noexcept override {
     executor& where = task.where();
-    time_point deadline(when_);
-    if (how_ == measure::from_now) {
-      if (when_ <= when_.zero()) return in_queue.publish(task);
-      deadline = time_point(saturating_add(where.now().time_since_epoch(), when_));
+    std::chrono::nanoseconds const when(timer_.kept());
+    time_point deadline(when);
+    if ((timer_.note() & from_now) != 0) {
+      if (when <= when.zero()) return where.post_last(task);
+      deadline = time_point(saturating_add(where.now().time_since_epoch(), when));
     }
     return task.scope().undisturbed([&] {
       if (task.cancelled()) {
-        state_ = state::stopped;
+        end(stopped);
         return false;
       }
-      state_ = state::armed;
+      end(armed);
       try {
         where.arm(timer_, deadline);  // the last access: it may be due
       } catch (std::bad_alloc const&) {
-        state_ = state::no_memory;
+        timer_.set_note(no_memory);
         return false;
       }
       return true;
@@ -76,41 +85,52 @@ class [[nodiscard]] sleep_awaiter : public wait_operation {
   }
 
   void cancel() noexcept override {
-    if (state_ != state::armed) return;
+    if (state() != armed) return;
     auto& task = static_cast<task_context&>(*timer_.item());
     if (!task.where().disarm(timer_)) return;
-    state_ = state::stopped;
+    timer_.set_note(stopped);
     task.where().post(task);
   }
 
  private:
-  enum class state : unsigned char { fresh, armed, stopped, no_memory };
+  // The note of the timer, which keeps the length or the moment as long as it is fresh. Written by the task, and while
+  // the task waits under the lock of its scope.
+  enum : unsigned { fresh, armed, stopped, no_memory, from_now = 4 };
+
+  sleep_awaiter(std::int64_t length_or_moment, unsigned note) noexcept {
+    timer_.keep(length_or_moment);
+    timer_.set_note(note);
+  }
+  unsigned state() const noexcept { return timer_.note() & ~unsigned{from_now}; }
+  void end(unsigned state) noexcept {
+    timer_.clear();
+    timer_.set_note(state);
+  }
 
   timer_node timer_;
-  std::chrono::nanoseconds const when_;
-  measure const how_;
-  state state_ = state::fresh;  // while the task waits under the lock of its scope
 };
+
+inline sleep_awaiter operator co_await(sleep_length length) noexcept { return sleep_awaiter(length); }
+inline sleep_awaiter operator co_await(sleep_moment when) noexcept { return sleep_awaiter(when); }
 
 /// `co_await sleep_for(length)`: the task goes on that much later, or soon after, in the time of its executor, which in
 /// tests may be a virtual one. Zero or less: it goes to the end of the queue. `hours::max()` is for ever. Throws
 /// `cancelled`, and std::bad_alloc. Only for coroutines with a task context.
 template <class Rep, class Period>
-sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> const& length) noexcept {
-  return sleep_awaiter(sleep_awaiter::measure::from_now, saturated(length));
+sleep_length sleep_for(std::chrono::duration<Rep, Period> const& length) noexcept {
+  return sleep_length(saturated(length).count());
 }
 
-/// The same until a moment of any clock: how far away it is is asked once, when this is called.
+/// The same until a moment of the steady clock.
+template <class Duration>
+sleep_moment sleep_until(std::chrono::time_point<std::chrono::steady_clock, Duration> const& when) noexcept {
+  return sleep_moment(saturated(when.time_since_epoch()).count());
+}
+
+/// The same for any other clock: how far away the moment is is asked once, when this is called.
 template <class Clock, class Duration>
-sleep_awaiter sleep_until(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
-  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-    return sleep_awaiter(sleep_awaiter::measure::moment, saturated(when.time_since_epoch()));
-  } else {
-    auto const until = saturated(when.time_since_epoch());
-    auto const now = saturated(Clock::now().time_since_epoch());
-    return sleep_awaiter(sleep_awaiter::measure::from_now,
-                         until == until.max() ? until : saturating_add(until, now == now.min() ? now.max() : -now));
-  }
+sleep_length sleep_until(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
+  return sleep_length(distance_to(when).count());
 }
 
 }  // namespace concur::inline CONCUR_ABI

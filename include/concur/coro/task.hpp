@@ -72,8 +72,7 @@ class [[nodiscard]] task {
 
  private:
   [[gnu::noinline]] void drop() noexcept {
-    CONCUR_ASSERT(detail::giving_up::here(),
-                  "a task was destroyed without having been awaited or spawned: is a co_await missing?");
+    coroutine_.promise().require_not_forgotten();
     coroutine_.destroy();
   }
 

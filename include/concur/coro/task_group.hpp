@@ -43,8 +43,9 @@ class task_group {
   task_group& operator=(task_group const&) = delete;
 
   /// Starts a child: a task of its own, on the executor where the group was opened. It begins some time after the call,
-  /// and what it returns is dropped. A child may start siblings, also when the body has ended: the group waits for them
-  /// too. In a group that was cancelled it never begins, and the call does nothing.
+  /// and what it returns is dropped. Children begin in order; on a pool those that no other worker takes over begin
+  /// newest first, so that groups in groups go into the depth. A child may start siblings, also when the body has
+  /// ended: the group waits for them too. In a group that was cancelled it never begins, and the call does nothing.
   ///
   /// Costs one recycled block, and one more for a name. Throws std::bad_alloc and, for a task without a coroutine,
   /// misuse; then `body` is destroyed.
@@ -53,12 +54,25 @@ class task_group {
     start(std::move(body), task_origin(place, name));
   }
 
-  /// Runs `f(arguments…)`, which gives a task, and keeps copies of both until that has ended: for lambdas with
-  /// captures, which otherwise die before their coroutine does.
-  template <class Function, class... Arguments>
-    requires detail::gives_task<Function, Arguments...>
-  void spawn(Function f, Arguments... arguments) {
-    start(detail::call_task(std::move(f), std::move(arguments)...), task_origin());
+  /// Runs `f()`, which gives a task, and keeps a copy of `f` until that has ended: for lambdas with captures, which
+  /// otherwise die before their coroutine does.
+  template <class Function>
+    requires detail::gives_task<Function>
+  void spawn(Function f, source_place place = __builtin_source_location()) {
+    start(detail::call_task(std::move(f)), task_origin(place));
+  }
+  /// The same with a name. A text is the name if `f` cannot be called with it, and an argument otherwise.
+  template <class Function, class Name>
+    requires detail::names_task_of<Name const&, Function>
+  void spawn(Function f, Name const& name, source_place place = __builtin_source_location()) {
+    start(detail::call_task(std::move(f)), task_origin(place, name));
+  }
+  /// Runs `f(arguments…)` in the same way, with copies of the arguments. `spawn(call_task(f, arguments…), "name")` has
+  /// a name as well, and the place of the call (coro/task_function.hpp).
+  template <class Function, class First, class... Rest>
+    requires detail::gives_task<Function, First, Rest...>
+  void spawn(Function f, First first, Rest... rest) {
+    start(detail::call_task(std::move(f), std::move(first), std::move(rest)...), task_origin());
   }
 
   /// Cancels the body and all children, also those to come. By itself that is no error: what ends with `cancelled` for
@@ -123,9 +137,9 @@ class task_group::child final : public detail::nursery_child<child<T>, T> {
   using base = detail::nursery_child<child, T>;
   friend base;
 
-  void take(typename base::handle_type, detail::nursery&) noexcept {
-    if (this->has_error()) [[unlikely]]
-      group_.note(this->take_error());
+  void take(typename base::handle_type coroutine, detail::nursery&) noexcept {
+    if (coroutine.promise().has_failed()) [[unlikely]]
+      group_.note(coroutine.promise().take_error());
   }
   void leave() noexcept { delete this; }
 
@@ -136,7 +150,7 @@ template <class T>
 void task_group::start(task<T>&& body, task_origin origin) {
   owned_coroutine<T> owned(std::move(body));
   CONCUR_ASSERT(children_.open(), "a task was spawned into a group that has ended");
-  if (children_.cancelled()) return;
+  if (children_.cancelled()) return children_.note_stopped();
   auto* const made = new child<T>(*this, std::move(origin));
   children_.start(*made, owned.release());
 }

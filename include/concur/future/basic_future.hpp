@@ -5,11 +5,13 @@
 //     if (!f.wait_for(2s)) f.cancel();
 #pragma once
 
+#include <concur/core/awaiter.hpp>
 #include <concur/core/blocking.hpp>
 #include <concur/core/deadline.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/os.hpp>
+#include <concur/future/detail/completion_await.hpp>
 #include <concur/future/future_state.hpp>
 #include <concur/future/outcome.hpp>
 
@@ -41,7 +43,8 @@ class basic_future {
   /// Whether the outcome is there: a value, an error or a cancel. One load.
   [[nodiscard]] bool done() const { return state().done(); }
 
-  /// Waits until it is done. Throws misuse on the thread of an event loop that would have to complete it.
+  /// Waits until it is done. Throws misuse on the thread of an event loop, or on the only worker of a pool, that would
+  /// have to go on with the task that it is the future of.
   void wait() const { wait_within({}); }
 
   /// The same with a limit: returns whether it was done in time. A limit that has passed looks once.
@@ -56,6 +59,12 @@ class basic_future {
 
   /// Waits until it is done or a stop is requested; returns whether it was done.
   [[nodiscard]] bool wait(os::stop_token const& stop) const { return wait_within({.stop = &stop}); }
+
+  /// `co_await f.async_wait()` waits without blocking the thread until it is done, however it ends: neither is the
+  /// value taken, nor the error thrown or counted as taken. A cancel ends the wait only: it throws `cancelled`, and the
+  /// work goes on; so `co_await move_on_after(2s, f.async_wait())` is a wait with a limit. The future may meanwhile be
+  /// moved, read or let go of.
+  [[nodiscard]] awaitable<void> auto async_wait() const { return detail::completion_await(state()); }
 
   /// Waits until it is done, and returns the error, null if it has a value. The error counts as taken.
   [[nodiscard]] std::exception_ptr error() const {

@@ -53,7 +53,7 @@ class [[nodiscard]] future : public basic_future<T> {
   [[nodiscard]] bool valid() const noexcept { return this->state_ != nullptr && !this->state_->taken(); }
 
   /// Waits until it is done, and moves the value out or throws the error. Once: a second time throws misuse. Throws
-  /// misuse also in a callback of this future, and on the thread of an event loop that would have to complete it.
+  /// misuse also in a callback of this future, and as `wait` does.
   T get() {
     ready_to_take({});
     return this->state_->take();

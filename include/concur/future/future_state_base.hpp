@@ -75,7 +75,7 @@ class future_state_base {
   bool takeable() const noexcept { return is_takeable(word_.bits().load(std::memory_order_acquire)); }
 
   /// Whether it ended with an error. Requires: done.
-  bool failed() const noexcept { return kind_.get() == kind::error; }
+  bool failed() const noexcept { return kind_.get() >= kind::error; }
 
   /// Blocks the thread or fiber until the outcome may be taken; returns whether it came within the limit. Throws misuse
   /// in a callback of this very state, and what the deriving class has to say against blocking here.
@@ -115,7 +115,7 @@ class future_state_base {
   bool begin() noexcept;
 
   /// Whether anybody has cancelled it, before or after it began.
-  // relaxed, as all of stage_: it decides who writes, and hands nothing over; word_ does.
+  // relaxed, as all of stage_ but for `cancel_over`: it decides who writes, and hands nothing over; word_ does.
   bool cancel_requested() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_asked) != 0; }
 
   /// Completes it with an error, not null. Returns whether it was not completed before.
@@ -140,23 +140,53 @@ class future_state_base {
   /// used.
   virtual void never_begins() noexcept {}
 
+  /// The outcome of that cancel.
+  virtual void store_cancel() noexcept { store_error(std::make_exception_ptr(cancelled())); }
+
   virtual void store_error(std::exception_ptr error) noexcept = 0;
   virtual std::exception_ptr stored_error() const noexcept = 0;
 
   /// Whether the completion belongs to the caller, who then writes the outcome and publishes it.
   bool claim() noexcept;
+  /// For one who has begun: from here on no cancel asks the producer any more. Returns whether one did before; its
+  /// `request_cancel` may still be at work.
+  // relaxed: it decides by the order of the changes of one word, see stage_.
+  bool end_cancels() noexcept { return (stage_.fetch_or(stage_claimed, std::memory_order_relaxed) & stage_asked) != 0; }
+  /// By one whose `request_cancel` has asked: the producer is not used any more. And by the producer, if a cancel came
+  /// before the end of cancels: waits for that.
+  void note_cancel_over() noexcept { stage_.fetch_or(stage_cancel_over, std::memory_order_release); }
+  void wait_for_canceller() const noexcept {
+    for (brief_wait canceller; (stage_.load(std::memory_order_acquire) & stage_cancel_over) == 0; canceller.pause()) {
+    }
+  }
   bool completed_by_cancel() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_by_cancel) != 0; }
 
   /// Lets everybody know. The caller may hold no reference if nobody can drop the last one before this returns. Those
   /// who wait may run, and destroy the future, before it returns.
   void publish() noexcept;
 
+  /// The same for one who has just written to the state's line, so that a look at the word costs nothing.
+  void publish_after_a_look() noexcept {
+    if (word_.bits().load(std::memory_order_relaxed) == 0) return publish();
+    publish_slowly();
+  }
+
   /// For destructors of deriving classes that hold the outcome.
   void report_error_not_taken() noexcept;
 
-  enum class kind : std::uint8_t { none, value, error };
+  enum class kind : std::uint8_t {
+    none,
+    value,
+    error,
+    never_begun,  // cancelled, and without the room to say so
+  };
   bool has_outcome() const noexcept { return kind_.get() != kind::none; }
+  bool never_begun() const noexcept { return kind_.get() == kind::never_begun; }
   void set_kind(kind now) noexcept { kind_.set(now); }
+
+  /// For the deriving class, whose own byte would cost eight: whether the owner of the only future took the outcome.
+  bool taken() const noexcept { return taken_.get(); }
+  void set_taken() noexcept { taken_.set(true); }
 
   /// A lock for the few fields of deriving classes that a cancel and the producer share.
   template <class Section>
@@ -181,20 +211,31 @@ class future_state_base {
     stage_claimed = 2,  // somebody writes the outcome, or has
     stage_asked = 4,  // a cancel came before the claim
     stage_by_cancel = 8,  // it was a cancel that claimed it
+    stage_cancel_over = 16,  // the cancel has done with the producer, which waits for that
   };
+
+  class announcement;
 
   bool call_unless(future_callback& callback, bool (*too_late)(bits_type)) noexcept;
   void publish_slowly() noexcept;
-  void run_callbacks() noexcept;
+  void run_callbacks(future_callback* newest, announcement& mine) noexcept;
   bool in_own_callback() const noexcept;
 
-  wait_word word_;
-  os::plain<future_callback*> callbacks_{nullptr};  // newest first; under the lock of the list
-  os::plain<void const*> announcer_{nullptr};  // who runs the callbacks; written before flag_ready, then constant
+  mutable wait_word word_;
+  // Newest first; while callbacks are running, the announcement is the last. Under the lock of the list.
+  os::plain<future_callback*> callbacks_{nullptr};
   os::atomic<std::uint32_t> references_{2};  // to begin with, the producer's and the future's
-  os::atomic<std::uint8_t> stage_{0};  // written by compare-exchange only
+  os::atomic<std::uint8_t> stage_{0};  // never just stored
   os::atomic<bool> error_taken_{false};
   os::plain<kind> kind_{kind::none};  // written by who completes it, before flag_ready
+  os::plain<bool> taken_{false};  // by the owner of the only future
+};
+
+/// Who runs the callbacks, on its stack; never called.
+class future_state_base::announcement final : public future_callback {
+ public:
+  void const* const who = current_party();
+  void run(future_state_base&) noexcept override {}
 };
 
 template <class Section>
@@ -237,7 +278,7 @@ inline bool future_state_base::cancel() noexcept {
   add_reference();  // a callback may destroy the caller's future
   if ((now & stage_running) == 0) {
     never_begins();
-    store_error(std::make_exception_ptr(cancelled()));
+    store_cancel();
     publish();
   }
   request_cancel();
@@ -258,9 +299,11 @@ inline void future_state_base::publish() noexcept {
   if ((bits & flag_calls) != 0) {
     // From here on others see that it is done, and may drop their references.
     add_reference();
-    announcer_.set(current_party());
+    announcement mine;
+    auto* const newest = callbacks_.get();
+    callbacks_.set(&mine);
     word_.unlock_list(bits | flag_ready);
-    run_callbacks();
+    run_callbacks(newest, mine);
     drop_reference();
     return;
   }
@@ -269,21 +312,12 @@ inline void future_state_base::publish() noexcept {
   released.wake_all(wake_reason::granted);
 }
 
-// Until there are none left, some of which came meanwhile; then the outcome may be taken.
-inline void future_state_base::run_callbacks() noexcept {
+// From `newest` to the announcement, or to null at first; until there are none left, some of which came meanwhile. Then
+// the outcome may be taken.
+inline void future_state_base::run_callbacks(future_callback* newest, announcement& mine) noexcept {
   for (;;) {
-    bits_type const bits = word_.lock_list();
-    future_callback* newest = callbacks_.get();
-    if (newest == nullptr) {
-      auto released = wait_word::list_in(bits).split(SIZE_MAX);
-      word_.unlock_list(flag_ready);
-      released.wake_all(wake_reason::granted);
-      return;
-    }
-    callbacks_.set(nullptr);
-    word_.unlock_list(bits);
     future_callback* oldest = nullptr;
-    while (newest != nullptr) {
+    while (newest != nullptr && newest != &mine) {
       auto* const before = newest->next_.get();
       newest->next_.set(oldest);
       oldest = std::exchange(newest, before);
@@ -293,6 +327,17 @@ inline void future_state_base::run_callbacks() noexcept {
       oldest->run(*this);
       oldest = next;
     }
+    bits_type const bits = word_.lock_list();
+    newest = callbacks_.get();
+    if (newest == &mine) {
+      callbacks_.set(nullptr);
+      auto released = wait_word::list_in(bits).split(SIZE_MAX);
+      word_.unlock_list(flag_ready);
+      released.wake_all(wake_reason::granted);
+      return;
+    }
+    callbacks_.set(&mine);
+    word_.unlock_list(bits);
   }
 }
 
@@ -306,8 +351,14 @@ inline bool future_state_base::call_unless(future_callback& callback, bool (*too
 }
 
 inline bool future_state_base::in_own_callback() const noexcept {
-  bits_type const bits = word_.bits().load(std::memory_order_acquire);
-  return is_done(bits) && !is_takeable(bits) && announcer_.get() == current_party();
+  auto const running = [](bits_type bits) { return is_done(bits) && !is_takeable(bits); };
+  bits_type bits = 0;
+  if (!word_.lock_list_if(bits, running)) return false;
+  future_callback const* last = callbacks_.get();
+  while (auto const* const before = last->next_.get()) last = before;
+  bool const own = static_cast<announcement const*>(last)->who == current_party();
+  word_.unlock_list(bits);
+  return own;
 }
 
 inline void future_state_base::require_not_in_callback() const {

@@ -133,7 +133,7 @@ class promise {
 
 /// With a stop source, which is made when somebody asks for a token.
 template <class T>
-class promise<T>::shared_state final : public future_state<T> {
+class promise<T>::shared_state final : public future_state_with_room<T> {
  public:
   shared_state() noexcept = default;
 

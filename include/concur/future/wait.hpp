@@ -8,7 +8,6 @@
 #pragma once
 
 #include <concur/core/blocking.hpp>
-#include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 #include <concur/future/basic_future.hpp>
 #include <concur/future/detail/arrivals.hpp>
@@ -121,26 +120,21 @@ class [[nodiscard]] futures_wait {
 template <class Future>
 class [[nodiscard]] limited_futures_wait : private futures_wait<Future> {
  public:
-  template <class Range>
-  limited_futures_wait(Range& futures, return_when when, std::chrono::nanoseconds limit)
-      : futures_wait<Future>(futures, when), deadline_(deadline_after(limit)), deadline_here_(in_time_here(limit)) {}
+  /// `limit` is a duration, or a moment on any clock.
+  template <class Range, class Limit>
+  limited_futures_wait(Range& futures, return_when when, Limit const& limit)
+      : futures_wait<Future>(futures, when), limit_(limit) {}
 
   /// Blocks until it is over, and says what is done then.
-  wait_result<Future> get() { return this->get_within({.deadline = deadline_}); }
+  wait_result<Future> get() { return this->get_within(limit_.for_thread()); }
 
   /// `co_await` waits without blocking the thread, with a timer of the task's executor. A cancel ends the wait only: it
   /// throws `cancelled`. Throws std::bad_alloc when there is no memory for the timer.
-  auto operator co_await() & { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_here_); }
-  auto operator co_await() && { return detail::limited_arrivals_await<futures_wait<Future>>(*this, deadline_here_); }
+  auto operator co_await() & { return detail::limited_arrivals_await<futures_wait<Future>>(*this, limit_.for_task()); }
+  auto operator co_await() && { return detail::limited_arrivals_await<futures_wait<Future>>(*this, limit_.for_task()); }
 
  private:
-  static time_point in_time_here(std::chrono::nanoseconds limit) noexcept {
-    if (limit <= limit.zero()) return at_once;
-    return time_point(saturating_add(detail::time_here().time_since_epoch(), limit));
-  }
-
-  time_point const deadline_;
-  time_point const deadline_here_;  // in the time of the executor whose thread this is
+  detail::arrivals_limit const limit_;
 };
 
 /// Waits for the futures of a range, `future<T>` or `shared_future<T>`, that the caller keeps. Over at once if the
@@ -154,8 +148,14 @@ template <std::ranges::forward_range Range>
 /// may be a virtual one. A limit that has passed looks once.
 template <std::ranges::forward_range Range, class Rep, class Period>
 [[nodiscard]] auto wait(Range& futures, return_when when, std::chrono::duration<Rep, Period> const& limit) {
-  return limited_futures_wait<std::remove_reference_t<std::ranges::range_reference_t<Range>>>(futures, when,
-                                                                                              saturated(limit));
+  return limited_futures_wait<std::remove_reference_t<std::ranges::range_reference_t<Range>>>(futures, when, limit);
+}
+
+/// The same until a moment. For `co_await` it is asked here how far away a moment of another clock than the steady one
+/// is.
+template <std::ranges::forward_range Range, class Clock, class Duration>
+[[nodiscard]] auto wait(Range& futures, return_when when, std::chrono::time_point<Clock, Duration> const& limit) {
+  return limited_futures_wait<std::remove_reference_t<std::ranges::range_reference_t<Range>>>(futures, when, limit);
 }
 
 }  // namespace concur::inline CONCUR_ABI

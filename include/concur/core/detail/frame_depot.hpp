@@ -37,15 +37,24 @@ struct frame_region {
 
 class frame_depot {
  public:
-  static constexpr std::size_t granule = 16;
+  static constexpr std::size_t granule = 8;
+  static constexpr std::size_t frame_granule = 16;
   static constexpr std::size_t largest = 1024;
   static constexpr std::size_t classes = largest / granule + 1;
   static constexpr std::size_t slab_bytes = 64 * 1024 - 64;  // less than a power of two: leaves room for malloc's own
 
   /// The class of a size up to `largest`, and the bytes of its blocks. Size 0 has a class of its own.
-  static constexpr std::size_t class_of(std::size_t size) noexcept { return (size + granule - 1) / granule; }
+  static constexpr std::size_t class_of(std::size_t size) noexcept {
+    return (size + frame_granule - 1) / frame_granule * (frame_granule / granule);
+  }
+  /// The same for blocks that need no more than the alignment of a pointer. What has an odd class is cut in pairs, so
+  /// that the rest of a region stays aligned.
+  static constexpr std::size_t class_of_words(std::size_t size) noexcept {
+    return size <= sizeof(frame_block) || size > largest / 2 ? class_of(size) : (size + granule - 1) / granule;
+  }
+  static constexpr bool comes_in_pairs(std::size_t size_class) noexcept { return size_class % 2 != 0; }
   static constexpr std::size_t block_bytes(std::size_t size_class) noexcept {
-    return size_class == 0 ? granule : size_class * granule;
+    return size_class == 0 ? frame_granule : size_class * granule;
   }
   /// Blocks in a full batch: not more than 32 KiB.
   static constexpr std::uint32_t batch(std::size_t size_class) noexcept {
@@ -85,7 +94,7 @@ class frame_depot {
     std::byte* end;
   };
   struct slab {
-    alignas(granule) slab* next;
+    alignas(frame_granule) slab* next;
   };
 
   void add_loose(std::size_t size_class, void* block) noexcept;
@@ -166,6 +175,10 @@ inline void* frame_depot::take_one(std::size_t size_class) {
   frame_region region = take_region();
   std::byte* const block = region.begin;
   region.begin += block_bytes(size_class);
+  if (comes_in_pairs(size_class)) {
+    put_one(size_class, region.begin);
+    region.begin += block_bytes(size_class);
+  }
   put_region(region);
   return block;
 }

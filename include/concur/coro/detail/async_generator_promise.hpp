@@ -118,7 +118,7 @@ class async_generator_promise final : public task_promise_base {
 
  private:
   [[gnu::cold, gnu::noinline]] result end() {
-    if (context().has_error()) std::rethrow_exception(context().take_error());
+    if (auto const error = take_error()) std::rethrow_exception(error);
     return result();
   }
 

@@ -47,8 +47,8 @@ class gather_slot {
   }
   bool has_body() const noexcept { return body_.valid(); }
 
-  void start(nursery& children, source_place place) noexcept {
-    children.start(child_.emplace(children, task_origin(place)), body_.release());
+  void prepare(nursery& children, source_place place) noexcept {
+    children.prepare(child_.emplace(children, task_origin(place)), body_.release());
   }
   void give_up() noexcept {
     giving_up const nobody_forgot_it;
@@ -72,9 +72,17 @@ class gathered_task_tuple {
  public:
   explicit gathered_task_tuple(task<Ts>&&... tasks) : slots_(std::move(tasks)...) {}
 
+  static constexpr std::size_t size() noexcept { return sizeof...(Ts); }
+
   template <class Each>
   void for_each(Each each) {
     std::apply([&each](auto&... slot) { (each(slot), ...); }, slots_);
+  }
+  template <class Each>
+  void for_each_backwards(Each each) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (each(std::get<sizeof...(Ts) - 1 - I>(slots_)), ...);
+    }(std::index_sequence_for<Ts...>());
   }
   template <class Take>
   auto take(Take take_one) {
@@ -105,9 +113,15 @@ class gathered_task_range {
     count_ = filled;
   }
 
+  std::size_t size() const noexcept { return count_; }
+
   template <class Each>
   void for_each(Each each) {
     for (std::size_t i = 0; i < count_; ++i) each(slots_[i]);
+  }
+  template <class Each>
+  void for_each_backwards(Each each) {
+    for (std::size_t i = count_; i != 0; --i) each(slots_[i - 1]);
   }
   template <class Take>
   auto take(Take take_one) {

@@ -4,19 +4,15 @@
 #pragma once
 
 #include <concur/coro/detail/nursery.hpp>
+#include <concur/coro/detail/task_result.hpp>
 #include <concur/future/outcome.hpp>
 
 #include <exception>
-#include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace concur::inline CONCUR_ABI::detail {
-
-/// The type of an object for the value of a task: a reference is wrapped.
-template <class T>
-using kept_type = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
 
 /// Outlives the wait of its parent, which then reads it.
 template <class T>
@@ -31,13 +27,13 @@ class kept_child final : public nursery_child<kept_child<T>, T> {
   bool failed() const noexcept { return failed_; }
 
   /// Requires: failed, respectively not. Once. Moving the value may throw.
-  std::exception_ptr take_own_error() noexcept { return this->take_error(); }
+  std::exception_ptr take_own_error() noexcept { return std::move(error_); }
   stored take_value() { return std::move(*value_); }
 
   /// How it ended; `cancelled` if it never began.
   outcome<value_type> take_outcome() {
     if (value_) return outcome<value_type>(std::in_place, take_value());
-    return outcome<value_type>(this->has_error() ? this->take_error() : std::make_exception_ptr(concur::cancelled()));
+    return outcome<value_type>(error_ ? take_own_error() : std::make_exception_ptr(concur::cancelled()));
   }
 
  private:
@@ -53,14 +49,14 @@ class kept_child final : public nursery_child<kept_child<T>, T> {
         value_.emplace(coroutine.promise().take());
       }
     } catch (...) {
-      auto error = std::current_exception();
-      failed_ = around.counts(error);
-      this->set_error(std::move(error));
+      error_ = std::current_exception();
+      failed_ = around.counts(error_);
     }
   }
   void leave() const noexcept {}
 
   std::optional<stored> value_;
+  std::exception_ptr error_;
   bool failed_ = false;
 };
 

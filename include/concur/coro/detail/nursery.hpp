@@ -37,11 +37,14 @@ class nursery : public cancellation {
     shielded,  // a cancel of the parent does not come in
   };
 
-  nursery(task_context& parent, kind how) noexcept
+  /// With so many children that are to be started together.
+  nursery(task_context& parent, kind how, std::size_t children = 0) noexcept
       : cancellation(parent.scope(), how == kind::shielded ? shelter::shielded : shelter::none),
         parent_(parent),
         home_(parent.where()),
-        kind_(how) {}
+        word_(parent_is_busy + one_child * children),
+        kind_(how),
+        together_(children != 0) {}
 
   executor& home() const noexcept { return home_; }
 
@@ -61,7 +64,35 @@ class nursery : public cancellation {
     child.begin_with(coroutine);
   }
 
-  /// By a child that has left the scope: the last access to the nursery.
+  /// Whether it has only children that were started together, which stand in its list until it goes.
+  bool together() const noexcept { return together_; }
+
+  /// Starts the children that the constructor was told of, on their executor: `prepare` for each, then `start_all`.
+  /// `all.for_each(function)` calls `function(slot)` in their order, `all.for_each_backwards` in the other one, and
+  /// `slot.child()` is the child. They begin in their order, as far as one thread begins them. `start_all` is the last
+  /// thing that the parent does before `publish`.
+  template <class Child, class Coroutine>
+  void prepare(Child& child, Coroutine coroutine) noexcept {
+    child.prepare(coroutine);
+  }
+  template <class Children>
+  void start_all(Children& all) noexcept {
+    add_all([&all](auto add) { all.for_each([add](auto& slot) { add(slot.child()); }); });
+    if (home_.newest_first()) {
+      std::size_t left = all.size();
+      all.for_each_backwards([this, &left](auto& slot) {
+        if (--left != 0) {
+          home_.post(slot.child());
+        } else {
+          home_.post_next(slot.child());
+        }
+      });
+    } else {
+      all.for_each([this](auto& slot) { home_.post(slot.child()); });
+    }
+  }
+
+  /// By a child that has left the scope, or ended in it: the last access to the nursery.
   void child_ended() noexcept { let_go(one_child); }
 
   /// Says what an error of a child, or of the parent's own part, means: cancels the rest if it is the first. Returns
@@ -122,16 +153,17 @@ class nursery : public cancellation {
   }
   // Only the last one touches anything afterwards: the parent sleeps until it is posted.
   void let_go(count units) noexcept {
-    if (subtract(units) == 0) parent_.where().post(parent_);
+    if (subtract(units) == 0) parent_.where().post_next(parent_);
   }
 
   task_context& parent_;
   executor& home_;
   // Four for each child that has not ended, two while a message is under way, and one until the parent waits. Who makes
   // it 0 wakes the parent, or is the parent and does not sleep.
-  os::atomic<count> word_{parent_is_busy};
+  os::atomic<count> word_;
   os::atomic<bool> stopped_{false};
   kind const kind_;
+  bool const together_;
 };
 
 /// What a parent waits in for its children. It must do so, once, whatever happens: it cannot be cancelled, but a cancel
@@ -190,7 +222,11 @@ class nursery_child : public task_root<Derived, T> {
   void end(handle_type coroutine) noexcept {
     nursery& children = around();
     coroutine.destroy();
-    children.remove(*this);
+    if (children.together()) {
+      this->end_in_scope();
+    } else {
+      children.remove(*this);
+    }
     derived().leave();
     children.child_ended();
   }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // A spawned task: its context, which is what its executor queues, and the state of its future, in one recycled block
-// beside the coroutine's frame.
+// beside the coroutine's frame. The outcome lies where the work item was, if it is not bigger: the task runs no more.
 #pragma once
 
+#include <concur/core/assert.hpp>
 #include <concur/core/blocking.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/frame_recycler.hpp>
+#include <concur/core/spin.hpp>
 #include <concur/core/task_context.hpp>
 #include <concur/core/task_origin.hpp>
 #include <concur/coro/detail/giving_up.hpp>
@@ -15,11 +17,13 @@
 #include <concur/coro/owned_coroutine.hpp>
 #include <concur/future/future.hpp>
 #include <concur/future/future_state.hpp>
+#include <concur/future/outcome.hpp>
 
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 namespace concur::inline CONCUR_ABI::detail {
@@ -44,28 +48,49 @@ class cancel_message final : public work {
     auto& message = static_cast<cancel_message&>(self);
     Task& task = message.task_;
     delete &message;
-    cancellation::cancel_alone(task);
+    if (!task.done()) cancellation::cancel_alone(task);  // here, where it ends
     task.drop_reference();
   }
 
   Task& task_;
 };
 
+template <class T>
+inline constexpr bool outcome_fits_item = sizeof(outcome<T>) <= sizeof(work) && alignof(outcome<T>) <= alignof(work);
+
+template <class T>
+using state_of_spawned = std::conditional_t<outcome_fits_item<T>, future_state<T>, future_state_with_room<T>>;
+
 /// Starts with two references: the future's, and the task's own, which goes when it has ended.
 ///
 /// It stands in the scope of its executor, and ends on the executor that it was spawned to, also when it has moved.
 template <class T>
-class spawned final : public future_state<T>, public task_root<spawned<T>, T> {
+class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T> {
   using root = task_root<spawned, T>;
+  static constexpr bool of_words = alignof(outcome<T>) <= alignof(void*);
 
  public:
-  /// Throws std::bad_alloc, and what the executor refuses it with; then the coroutine is destroyed.
-  static future<T> start(executor& where, owned_coroutine<T> body, task_origin origin) {
-    std::unique_ptr<spawned> fresh(new spawned(where, std::move(origin)));
-    where.admit_task();
-    auto* const made = fresh.release();
-    future<T> result(adopt_state, *made);
-    made->begin_with(body.release());  // the last access
+  static void* operator new(std::size_t size) {
+    if constexpr (of_words) return frame_recycler::allocate_words(size);
+    return frame_recycler::allocate(size);
+  }
+  static void operator delete(void* block, std::size_t size) noexcept {
+    if constexpr (of_words) return frame_recycler::free_words(block, size);
+    frame_recycler::free(block, size);
+  }
+
+  /// Throws std::bad_alloc, and what the executor refuses it with; then the coroutine is destroyed. The second for
+  /// those who run on it.
+  static future<T> start(executor& where, owned_coroutine<T>&& body, task_origin&& origin) {
+    spawned& made = admitted(where, std::move(origin));
+    future<T> result(adopt_state, made);
+    made.begin_with(body.release());  // the last access
+    return result;
+  }
+  static future<T> start_here(executor& where, owned_coroutine<T>&& body, task_origin&& origin) {
+    spawned& made = admitted(where, std::move(origin));
+    future<T> result(adopt_state, made);
+    made.begin_here_with(body.release());  // as above
     return result;
   }
 
@@ -73,7 +98,20 @@ class spawned final : public future_state<T>, public task_root<spawned<T>, T> {
   friend root;
   using typename root::handle_type;
 
-  spawned(executor& where, task_origin origin) noexcept : root(where, where.tasks(), std::move(origin)), home_(where) {}
+  spawned(executor& where, task_origin origin) noexcept : root(where, where.tasks(), std::move(origin)) {
+    CONCUR_ASSERT(!outcome_fits_item<T> || reinterpret_cast<std::byte*>(static_cast<work*>(this)) ==
+                                               reinterpret_cast<std::byte*>(this) + future_state<T>::room_begins,
+                  "a compiler lays out a spawned task in another way");
+  }
+
+  // It is queued, so there is no room yet.
+  void store_cancel() noexcept override { this->set_kind(spawned::kind::never_begun); }
+
+  static spawned& admitted(executor& where, task_origin&& origin) {
+    std::unique_ptr<spawned> fresh(new spawned(where, std::move(origin)));
+    where.admit_task();
+    return *fresh.release();
+  }
 
   bool starts() noexcept {
     if (!this->begin()) {
@@ -88,22 +126,27 @@ class spawned final : public future_state<T>, public task_root<spawned<T>, T> {
 
   // The coroutine, with its arguments, is gone and the task has left the executor before anybody learns of the result.
   void complete(handle_type coroutine) noexcept {
-    this->complete_with([this, coroutine]() -> T {
+    this->store_result_of([this, coroutine]() -> T {
       departure const afterwards(*this, coroutine);
       return coroutine.promise().take();
     });
+    this->publish_after_a_look();
     this->drop_reference();
   }
 
   // Its scope was cancelled before it began.
   void refuse() noexcept {
     depart_unstarted();
-    this->complete_error(std::make_exception_ptr(concur::cancelled()));
+    this->store_error(std::make_exception_ptr(concur::cancelled()));
+    this->publish();
     this->drop_reference();
   }
 
-  // Its future was cancelled before it began, and is done.
+  // Its future was cancelled before it began, and is done, or is about to be: who runs the executor until it is done
+  // must not go to sleep in between.
   void end_unstarted() noexcept {
+    for (brief_wait canceller; !this->done(); canceller.pause()) {
+    }
     depart_unstarted();
     this->drop_reference();
   }
@@ -118,8 +161,11 @@ class spawned final : public future_state<T>, public task_root<spawned<T>, T> {
     departure(spawned& mine, handle_type coroutine) noexcept : mine_(mine), coroutine_(coroutine) {}
     ~departure() {
       coroutine_.destroy();
-      executor& home = mine_.home_;
-      mine_.leave_scope();
+      executor& home = mine_.where();
+      // Who has cancelled what never began has nothing to do with the task any more.
+      if (mine_.end_cancels() && !mine_.completed_by_cancel()) [[unlikely]]
+        mine_.wait_for_canceller();
+      mine_.scope().remove(mine_);
       home.task_ended();
     }
     departure(departure const&) = delete;
@@ -130,30 +176,27 @@ class spawned final : public future_state<T>, public task_root<spawned<T>, T> {
     handle_type const coroutine_;
   };
 
+  // Its executor may be gone, but then it is not the one of this thread.
   void about_to_block(wait_limit const&) override {
-    bool here = false;
-    this->while_in_scope([this, &here] { here = home_.is_own_thread(); });
-    if (here) {
+    executor const* const here = current_executor();
+    if (here == &this->home() && here->is_own_thread()) {
       throw misuse("a thread blocked for a task that only it can run: use co_await instead of get or wait");
     }
   }
 
-  // The task holds its executor alive as long as it stands in its scope.
+  // A task that has begun does not end meanwhile, and holds its executor alive.
   void request_cancel() noexcept override {
-    bool elsewhere = false;
-    this->while_in_scope([this, &elsewhere] {
-      elsewhere = home_.is_elsewhere();
-      if (!elsewhere) return;
-      if (auto* const message = new (std::nothrow) cancel_message<spawned>(*this)) {
-        home_.post(*message);
-      } else {
-        this->refuse_next_wait();
-      }
-    });
-    if (!elsewhere) cancellation::cancel_alone(*this);
+    if (this->completed_by_cancel()) return;
+    executor& home = this->home();
+    if (!home.is_elsewhere()) {
+      cancellation::cancel_alone(*this);
+    } else if (auto* const message = new (std::nothrow) cancel_message<spawned>(*this)) {
+      home.post(*message);
+    } else {
+      this->refuse_next_wait();
+    }
+    this->note_cancel_over();
   }
-
-  executor& home_;
 };
 
 }  // namespace concur::inline CONCUR_ABI::detail

@@ -3,12 +3,14 @@
 // The promises behind `task<T>`: how one begins and ends, where its frame comes from, and what co_await means in it.
 #pragma once
 
+#include <concur/core/assert.hpp>
 #include <concur/core/await_link.hpp>
 #include <concur/core/awaiter.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/hop.hpp>
 #include <concur/core/task_context.hpp>
 #include <concur/coro/detail/foreign_await.hpp>
+#include <concur/coro/detail/giving_up.hpp>
 #include <concur/coro/detail/task_result.hpp>
 
 #include <concepts>
@@ -42,18 +44,19 @@ class task_end {
   void await_resume() const noexcept {}
 
   static void leave(await_link& link) noexcept {
-    if (link.moved() != nullptr) [[unlikely]]
-      return go_back(link);
-    if (tagged_frame const next = link.awaiting()) link.context().resume_next(next);
+    tagged_frame next;
+    if (!link.ends_plainly(next)) [[unlikely]]
+      return leave_slowly(link);
+    if (next) link.context().resume_next(next);
   }
 
  private:
-  // An outermost coroutine leaves this to whoever spawned it.
-  [[gnu::noinline]] static void go_back(await_link& link) noexcept {
+  // An outermost coroutine leaves the way back to whoever spawned it.
+  [[gnu::noinline]] static void leave_slowly(await_link& link) noexcept {
     tagged_frame const next = link.awaiting();
     if (!next) return;
     task_context& context = link.context();
-    if (move_back(context, *link.moved())) {
+    if (link.moved() != nullptr && move_back(context, *link.moved())) {
       context.suspend_in(in_queue, next);
     } else {
       context.resume_next(next);
@@ -72,9 +75,18 @@ class task_promise_base : public await_link {
   }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_recycler::free(frame, size); }
 
+  /// Requires: it has begun, or goes because somebody gave up. The report names the function of the coroutine.
+  void require_not_forgotten() const {
+    if constexpr (CONCUR_CHECKED != 0) {
+      if (giving_up::here()) return;
+      report_misuse("a task was destroyed without having been awaited or spawned: is a co_await missing?",
+                    location_of(stands_at()));
+    }
+  }
+
   std::suspend_always initial_suspend() const noexcept { return {}; }
   task_end final_suspend() const noexcept { return task_end(); }
-  void unhandled_exception() noexcept { context().set_error(std::current_exception()); }
+  void unhandled_exception() noexcept { fail(std::current_exception()); }
 
   // Every co_await notes where it stands. Awaiters are returned as they are made, or by a pointer: GCC 12 copies what
   // it gets by reference.
@@ -83,7 +95,14 @@ class task_promise_base : public await_link {
     stand_at(place);
     return std::move(child).operator co_await();
   }
+  template <class Scalar>
+    requires std::is_enum_v<Scalar>
+  auto await_transform(Scalar awaitable, source_place place = __builtin_source_location()) {
+    stand_at(place);
+    return await_as_task(awaitable);
+  }
   template <class Awaitable>
+    requires(!std::is_enum_v<std::remove_cvref_t<Awaitable>>)
   auto await_transform(Awaitable&& awaitable, source_place place = __builtin_source_location()) {
     stand_at(place);
     return await_as_task(std::forward<Awaitable>(awaitable));
@@ -91,20 +110,28 @@ class task_promise_base : public await_link {
 };
 
 template <class T>
-class task_promise final : public task_promise_base, public task_result<T> {
+class task_promise final
+    : public task_promise_base,
+      public std::conditional_t<fits_place<T>, result_in_place<T, task_promise<T>>, task_result<T>> {
  public:
-  task<T> get_return_object() noexcept { return task<T>(std::coroutine_handle<task_promise>::from_promise(*this)); }
+  // The place is in the coroutine's function: its head, its opening or its closing brace, as the compiler has it.
+  task<T> get_return_object(source_place place = __builtin_source_location()) noexcept {
+    if constexpr (CONCUR_CHECKED != 0) this->stand_at(place);
+    return task<T>(std::coroutine_handle<task_promise>::from_promise(*this));
+  }
 
   /// Once it has ended: the value, or throws the error.
   T take() {
-    if (context().has_error()) [[unlikely]]
-      rethrow(context());
+    if (has_failed()) [[unlikely]]
+      rethrow(*this);
     return this->take_value();
   }
 
  private:
-  [[noreturn, gnu::cold, gnu::noinline]] static void rethrow(task_context& context) {
-    std::rethrow_exception(context.take_error());
+  friend class result_in_place<T, task_promise>;
+
+  [[noreturn, gnu::cold, gnu::noinline]] static void rethrow(await_link& failed) {
+    std::rethrow_exception(failed.take_error());
   }
 };
 

@@ -6,6 +6,7 @@
 #include <concur/core/abi.hpp>
 
 #include <concepts>
+#include <functional>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -13,8 +14,13 @@
 
 namespace concur::inline CONCUR_ABI::detail {
 
+/// The type of an object for the value of a task: a reference is wrapped.
+template <class T>
+using kept_type = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
+
 template <class T>
 class task_result {
+  static_assert(!std::is_rvalue_reference_v<T>, "a task cannot return an rvalue reference: return the object itself");
   static_assert(alignof(T) <= 2 * sizeof(void*), "a task cannot return an over-aligned object: return a pointer to it");
 
  public:
@@ -45,6 +51,27 @@ class task_result {
     std::remove_const_t<T> value_;
   };
   [[no_unique_address]] std::conditional_t<std::is_trivially_destructible_v<T>, nothing, flag> there_;
+};
+
+/// Whether a value can lie where the coroutine's place was, since it has ended, and needs nobody to destroy it.
+template <class T>
+inline constexpr bool fits_place = requires { requires sizeof(T) <= sizeof(void*); } &&
+                                   std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>;
+
+/// The same for such a value. `Promise` has `end_room()`, eight bytes.
+template <class T, class Promise>
+class result_in_place {
+ public:
+  template <class Value = T>
+    requires std::constructible_from<T, Value>
+  void return_value(Value&& value) noexcept(std::is_nothrow_constructible_v<T, Value>) {
+    ::new (static_cast<Promise*>(this)->end_room()) T(std::forward<Value>(value));
+  }
+
+  /// Requires: it was returned.
+  T&& take_value() noexcept {
+    return std::move(*std::launder(static_cast<T*>(static_cast<Promise*>(this)->end_room())));
+  }
 };
 
 template <class T>

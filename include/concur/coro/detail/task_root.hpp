@@ -30,16 +30,32 @@ class task_root : public task_context {
       : task_context(&run_first, where, around, std::move(origin)) {}
   ~task_root() = default;
 
-  /// Posts it. The last access: it may have ended before this returns.
-  void begin_with(handle_type coroutine) noexcept {
+  /// Gives it its coroutine. Who calls this adds it to its scope and posts it.
+  void prepare(handle_type coroutine) noexcept {
     coroutine.promise().enter(*this);
     resume_next(coroutine);
+  }
+
+  /// Posts it. The last access: it may have ended before this returns.
+  void begin_with(handle_type coroutine) noexcept {
     if (where().is_elsewhere()) {
+      prepare(coroutine);
       set_function(&enter_and_run_first);
     } else {
-      enter_scope();
+      enter_with(coroutine);
     }
     where().post(*this);
+  }
+  /// The same by one who runs on its executor.
+  void begin_here_with(handle_type coroutine) noexcept {
+    enter_with(coroutine);
+    where().post(*this);
+  }
+
+  /// The same by one who then queues it there himself.
+  void enter_with(handle_type coroutine) noexcept {
+    prepare(coroutine);
+    enter_scope();
   }
 
   /// Until it has begun.

@@ -45,13 +45,10 @@ class time_limit {
   /// How far away a moment of another clock is, is asked now.
   template <class Clock, class Duration>
   static time_limit at(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
-    auto const until = saturated(when.time_since_epoch());
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-      return time_limit(measure::moment, until);
+      return time_limit(measure::moment, saturated(when.time_since_epoch()));
     } else {
-      if (until == until.max()) return time_limit();
-      auto const now = saturated(Clock::now().time_since_epoch());
-      return time_limit(measure::from_start, saturating_add(until, now == now.min() ? now.max() : -now));
+      return time_limit(measure::from_start, distance_to(when));
     }
   }
 

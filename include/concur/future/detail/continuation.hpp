@@ -37,7 +37,7 @@ constexpr auto continuation_result() {
 
 /// Starts with two references: of the future that it completes, and of the callback.
 template <class T, class Function>
-class continuation final : public future_state<typename decltype(continuation_result<T, Function>())::type>,
+class continuation final : public future_state_with_room<typename decltype(continuation_result<T, Function>())::type>,
                            public future_callback {
  public:
   using result_type = typename decltype(continuation_result<T, Function>())::type;
@@ -45,7 +45,7 @@ class continuation final : public future_state<typename decltype(continuation_re
   /// Takes over a reference to `source` unless it throws.
   template <class Given>
   continuation(Given&& function, future_state<T>& source)
-      : future_state<result_type>(2), function_(std::forward<Given>(function)), source_(&source) {}
+      : future_state_with_room<result_type>(2), function_(std::forward<Given>(function)), source_(&source) {}
 
   /// Once: waits for the source, or runs at once. The last access for the caller but to its own reference.
   void follow() noexcept {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <concur/core/awaiter.hpp>
+#include <concur/core/blocking.hpp>
 #include <concur/core/deadline.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
@@ -17,6 +18,9 @@
 #include <concur/core/waiter.hpp>
 #include <concur/future/detail/arrivals.hpp>
 
+#include <chrono>
+#include <type_traits>
+
 namespace concur::inline CONCUR_ABI::detail {
 
 /// What time it is for the executor whose thread this is.
@@ -24,6 +28,56 @@ inline time_point time_here() noexcept {
   executor const* const here = current_executor();
   return here != nullptr ? here->now() : os::clock::now();
 }
+
+/// When a wait is to be over: as a thread measures it, and as a task does, in the time of the executor whose thread
+/// made this.
+class arrivals_limit {
+ public:
+  /// Counts from now.
+  template <class Rep, class Period>
+  explicit arrivals_limit(std::chrono::duration<Rep, Period> const& length) noexcept
+      : arrivals_limit(deadline_after(length), after(saturated(length))) {}
+
+  template <class Clock, class Duration>
+  explicit arrivals_limit(std::chrono::time_point<Clock, Duration> const& when)
+      : arrivals_limit(deadline_at(when), moment(when)) {
+    if constexpr (!std::is_same_v<Clock, std::chrono::steady_clock>) {
+      using point = std::chrono::time_point<Clock, std::chrono::nanoseconds>;
+      when_ = saturated(when.time_since_epoch());
+      ask_again_ = [](void const* same) {
+        return deadline_at(point(*static_cast<std::chrono::nanoseconds const*>(same)));
+      };
+    }
+  }
+
+  /// Valid while this lives.
+  wait_limit for_thread() const noexcept { return {.deadline = deadline_, .ask_again = ask_again_, .when = &when_}; }
+  time_point for_task() const noexcept { return deadline_here_; }
+
+ private:
+  arrivals_limit(time_point deadline, time_point deadline_here) noexcept
+      : deadline_(deadline), deadline_here_(deadline_here) {}
+
+  static time_point after(std::chrono::nanoseconds length) noexcept {
+    if (length <= length.zero()) return at_once;
+    return time_point(saturating_add(time_here().time_since_epoch(), length));
+  }
+  // How far away a moment of another clock is, is asked once.
+  template <class Clock, class Duration>
+  static time_point moment(std::chrono::time_point<Clock, Duration> const& when) {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+      return time_point(saturated(when.time_since_epoch()));
+    } else {
+      auto const length = distance_to(when);
+      return length == length.max() ? os::never : after(length);
+    }
+  }
+
+  time_point deadline_;
+  time_point deadline_here_;
+  std::chrono::nanoseconds when_{0};  // for a clock of the user's own, by that clock
+  time_point (*ask_again_)(void const*) = nullptr;
+};
 
 /// Rings `arrivals` at some moment. For the party that waits there.
 class arrivals_alarm final : public work {
