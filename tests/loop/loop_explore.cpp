@@ -10,6 +10,7 @@
 #include <concur/sync/event.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 namespace {
@@ -177,6 +178,41 @@ twice const late(
         changed.wait();
         inbox.post(second);
       });
+    },
+    explored::schedules_of_three());
+
+twice const signalled("loop", "a signal beside a loop that falls asleep", [](scenario& s) {
+  auto& inbox = s.make<loop_inbox>();
+  auto& before = s.make<counted>();
+  s.thread("loop", [&] {
+    std::uint64_t seen = 0;
+    while ((seen = inbox.take_signals()) == 0) inbox.sleep(concur::os::never);
+    check(seen == 4 && before.get() == 1, "another signal, or what came before it is not visible");
+  });
+  s.thread("signalled", [&] {
+    before.add();
+    inbox.signal(3);
+  });
+});
+
+twice const signal_beside_post(
+    "loop", "a signal beside a post",
+    [](scenario& s) {
+      auto& inbox = s.make<loop_inbox>();
+      auto& runs = s.make<counted>();
+      auto& item = s.make<counts>(runs);
+      s.thread("loop", [&] {
+        ready_queue ready;
+        std::uint64_t seen = 0;
+        while (seen == 0 || ready.empty()) {
+          seen |= inbox.take_signals();
+          inbox.take_into(ready);
+          if (seen == 0 || ready.empty()) inbox.sleep(concur::os::never);
+        }
+        ready.take_all()->run();
+      });
+      s.thread("signalled", [&] { inbox.signal(1); });
+      s.thread("poster", [&] { inbox.post(item); });
     },
     explored::schedules_of_three());
 

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <concur/loop/run.hpp>
 
+#include "../coro/coro_support.hpp"
 #include "../future/future_support.hpp"
 #include "../support/catch.hpp"
 #include "../support/failing_new.hpp"
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
+#include "../support/own_stderr.hpp"
+#include "../support/refusals.hpp"
 
+#include <concur/core/cancellation.hpp>
 #include <concur/core/registry.hpp>
+#include <concur/core/task_context.hpp>
 #include <concur/coro/dump_tasks.hpp>
 #include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
+#include <concur/coro/this_task.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/loop/event_loop.hpp>
 #include <concur/sync/event.hpp>
@@ -20,14 +26,17 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
-#include <unistd.h>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -38,13 +47,14 @@ using concur::cancelled;
 using concur::event_loop;
 using concur::event_loop_options;
 using concur::future;
-using concur::misuse;
 using concur::sleep_for;
 using concur::spawn;
 using concur::task;
 using concur::yield;
 using support::counted_value;
+using support::is_refused;
 using support::rounds;
+using support::was_cancelled;
 
 event_loop_options virtual_time() { return event_loop_options().virtual_time(); }
 
@@ -70,27 +80,6 @@ task<> sleeps_for_ever(int& ended, counted_value) {
     ++ended;
     throw;
   }
-}
-
-template <class T>
-bool was_cancelled(future<T>& f) {
-  if (!f.done()) return false;
-  try {
-    static_cast<void>(f.get());
-  } catch (cancelled const&) {
-    return true;
-  }
-  return false;
-}
-
-template <class Attempt>
-bool is_refused(Attempt attempt) {
-  try {
-    attempt();
-  } catch (misuse const&) {
-    return true;
-  }
-  return false;
 }
 
 std::size_t loops_alive() {
@@ -175,16 +164,14 @@ TEST_CASE("a forked child has a loop of its own for run, and may not run its par
   event_loop loop;
   CHECK(loop.run(number(1, 2)) == 1);
   int const before = counted_value::alive();
-  pid_t const child = ::fork();
-  if (child == 0) {
+  CHECK(support::right_in_child([&] {
     bool right = concur::run(number(7, 3)) == 7 && concur::run(number(8, 3)) == 8;
     int ended = 0;
     right = right && is_refused([&] { loop.run(sleeps_for_ever(ended, counted_value())); });
     right = right && ended == 0 && counted_value::alive() == before;
     std::thread([&right] { right = right && concur::run(number(9, 1)) == 9; }).join();
-    support::end_child(right);
-  }
-  CHECK(support::child_was_right(child));
+    return right;
+  }));
   CHECK(concur::run(number(2, 2)) == 2);
 }
 
@@ -487,6 +474,198 @@ TEST_CASE("a deadlock in virtual time names who waits and where, and leaves noth
     CHECK(loop.tasks().empty());
     CHECK(loop.run(number(6, 2)) == 6);
   }
+}
+
+namespace {
+
+/// Waits for something behind a shield, so that no cancel ends it.
+task<> waits_behind_a_shield(concur::event& e, int& ended) {
+  static auto const waits = [](concur::event& inner) -> task<> {
+    concur::task_context& mine = *concur::current_task();
+    concur::cancellation& outer = mine.scope();
+    concur::cancellation shelter(outer, concur::cancellation::shelter::shielded);
+    mine.move_to_scope(shelter);
+    co_await inner.async_wait();
+    mine.move_to_scope(outer);
+  };
+  co_await waits(e);
+  ++ended;
+}
+
+}  // namespace
+
+TEST_CASE("a deadlock that not even a cancel ends is thrown by each run until somebody wakes the tasks") {
+  event_loop loop(virtual_time());
+  concur::event late;
+  int ended = 0, began = 0;
+  static auto const begins = [](int& count) -> task<> {
+    ++count;
+    co_return;
+  };
+  auto const deadlock_of = [&](auto attempt) -> std::string {
+    try {
+      attempt();
+    } catch (concur::deadlock const& found) {
+      return found.what();
+    }
+    return {};
+  };
+  CHECK(deadlock_of([&] { loop.run(waits_behind_a_shield(late, ended), "stubborn"); }).find("\"stubborn\"") !=
+        std::string::npos);
+  for (int i = 0; i < 2; ++i) {
+    auto const again = deadlock_of([&] { loop.run(begins(began)); });
+    INFO(again);
+    CHECK(again.find("\"stubborn\"") != std::string::npos);
+  }
+  CHECK(began == 0);
+  CHECK(ended == 0);
+  late.set();
+  loop.run(begins(began));
+  CHECK(began == 1);
+  CHECK(ended == 1);
+  CHECK(loop.tasks().empty());
+  CHECK(loop.run(number(3, 2)) == 3);
+}
+
+TEST_CASE("after such a deadlock the tasks may also end in another way, and nothing of the cancel is left") {
+  event_loop loop(virtual_time());
+  concur::event late;
+  int ended = 0;
+  CHECK_THROWS_AS(loop.run(waits_behind_a_shield(late, ended)), concur::deadlock);
+  late.set();
+  loop.run_until([&] { return loop.tasks().empty(); });
+  CHECK(ended == 1);
+  CHECK(loop.run(number(3, 2)) == 3);
+}
+
+TEST_CASE("a loop in virtual time that cannot end waits for other threads, and says for whom") {
+  CHECK(support::right_in_child([] {
+    static constexpr std::string_view sentence = "an event loop cannot be closed: nothing is left that could wake";
+    support::own_stderr printed;
+    concur::event late;
+    int ended = 0;
+    std::string text;
+    std::thread other;
+    {
+      event_loop loop(virtual_time());
+      try {
+        loop.run(waits_behind_a_shield(late, ended), "stubborn");
+      } catch (concur::deadlock const&) {
+      }
+      other = std::thread([&] {
+        text = printed.read_until("\"stubborn\"");
+        text += printed.read_for(1200ms);  // it rests for a second each time
+        late.set();
+      });
+    }
+    other.join();
+    auto const found = text.find(sentence);
+    return ended == 1 && found < text.find("\"stubborn\"") && text.find(sentence, found + 1) == text.npos;  // once
+  }));
+}
+
+TEST_CASE("run takes a callable with its arguments, and keeps both until the end") {
+  auto const held = std::make_shared<int>(5);
+  std::weak_ptr<int> const watched = held;
+  auto const sum = [held](std::unique_ptr<int> a, int b) -> task<int> {
+    co_await yield();
+    co_return *held + *a + b;
+  };
+  CHECK(concur::run(sum, std::make_unique<int>(2), 3) == 10);
+  auto once = [kept = std::make_unique<int>(4)]() -> task<int> {
+    co_await yield();
+    co_return *kept;
+  };
+  CHECK(concur::run(std::move(once)) == 4);
+  event_loop loop;
+  CHECK(loop.run(sum, std::make_unique<int>(3), 4) == 12);
+  CHECK(loop.run([kept = std::make_unique<int>(6)]() -> task<int> {
+    co_await yield();
+    co_return *kept;
+  }) == 6);
+  CHECK_THROWS_AS(loop.run(fails, 2), std::runtime_error);
+  static_assert(std::is_void_v<decltype(loop.run([]() -> task<> { co_return; }))>);
+  CHECK(concur::run(
+            []() -> task<int> {
+              co_await sleep_for(24h);
+              co_return 6;
+            },
+            virtual_time()) == 6);
+  concur::run([]() -> task<> { co_return; });
+  static_assert(std::is_void_v<decltype(concur::run([]() -> task<> { co_return; }))>);
+  CHECK_THROWS_AS(concur::run(fails, 2), std::runtime_error);
+  CHECK(watched.use_count() == 2);  // here and in the lambda
+}
+
+TEST_CASE("what stands behind a callable is its argument, else a text is the name of the task") {
+  auto const own_name = []() -> task<std::string> { co_return std::string(concur::this_task::name()); };
+  auto const own_name_and = [](std::string text) -> task<std::string> {
+    co_return std::string(concur::this_task::name()) + '/' + text;
+  };
+  event_loop loop;
+  CHECK(concur::run(own_name(), "spider") == "spider");
+  CHECK(concur::run(own_name, "spider") == "spider");
+  CHECK(concur::run(own_name_and, "web") == "/web");
+  CHECK(loop.run(own_name(), "spider") == "spider");
+  CHECK(loop.run(own_name, "spider") == "spider");
+  CHECK(loop.run(own_name_and, "web") == "/web");
+  auto const all = [&](event_loop& here) -> task<std::string> {
+    auto a = here.spawn(own_name());
+    auto b = here.spawn(own_name, "spider");
+    auto c = here.spawn(own_name_and, "web");
+    auto d = here.spawn(own_name);
+    co_return co_await a + co_await b + co_await c + co_await d;
+  };
+  CHECK(loop.run(all, std::ref(loop)) == "spider/web");
+}
+
+TEST_CASE("the task of a callable has the place of the call") {
+  unsigned line = 0;
+  unsigned const here = std::source_location::current().line() + 1;
+  concur::run([&line]() -> task<> {
+    line = concur::this_task::spawned_at()->line();
+    co_return;
+  });
+  CHECK(line == here);
+  auto const notes = [&line]() -> task<> {
+    line = concur::this_task::spawned_at()->line();
+    co_return;
+  };
+  event_loop loop;
+  for (int form = 0; form < 4; ++form) {
+    unsigned const before = std::source_location::current().line();
+    if (form == 0) loop.run(notes);
+    if (form == 1) loop.run(notes, "name");
+    if (form == 2) concur::run(notes, "name");
+    if (form == 3) loop.run_until([f = loop.spawn(notes)] { return f.done(); });
+    CHECK(line == before + unsigned(form) + 1);
+  }
+}
+
+TEST_CASE("run gives references, what only moves and what has no default") {
+  struct sealed {
+    explicit sealed(int n) noexcept : number(n) {}
+    sealed(sealed&&) noexcept = default;
+    sealed& operator=(sealed&&) = delete;
+    int number;
+  };
+  static auto const same = [](int& object, bool broken) -> task<int&> {
+    co_await yield();
+    if (broken) throw std::runtime_error("on purpose");
+    co_return object;
+  };
+  static auto const made = []() -> task<sealed> { co_return sealed(3); };
+  int object = 1;
+  event_loop loop;
+  static_assert(std::is_same_v<decltype(concur::run(same(object, false))), int&>);
+  static_assert(std::is_same_v<decltype(loop.run(same(object, false))), int&>);
+  CHECK(&concur::run(same(object, false)) == &object);
+  CHECK(&loop.run(same(object, false)) == &object);
+  CHECK(&concur::run(same, std::ref(object), false) == &object);
+  CHECK(&concur::run(same(object, false), virtual_time()) == &object);
+  CHECK_THROWS_AS(loop.run(same(object, true)), std::runtime_error);
+  CHECK(loop.run(made()).number == 3);
+  CHECK(concur::run(made).number == 3);
 }
 
 TEST_CASE("to block for a task on the only thread that can run it is refused") {

@@ -5,6 +5,7 @@
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
 #include "../support/interruptions.hpp"
+#include "../support/refusals.hpp"
 
 #include <concur/core/unique_fd.hpp>
 #include <concur/coro/sleep.hpp>
@@ -38,14 +39,15 @@ using namespace std::chrono_literals;
 using concur::cancelled;
 using concur::event_loop;
 using concur::future;
-using concur::misuse;
 using concur::signal_set;
 using concur::sleep_for;
 using concur::spawn;
 using concur::task;
 using concur::wait_signal;
 using concur::yield;
+using support::is_refused;
 using support::rounds;
+using support::system_error_of;
 
 using handler = void (*)(int);
 
@@ -92,39 +94,15 @@ task<> sleeps_for_ever(int& ended) {
   }
 }
 
-template <class Attempt>
-bool is_refused(Attempt attempt) {
-  try {
-    attempt();
-  } catch (misuse const&) {
-    return true;
-  }
-  return false;
-}
-
-/// The number of the system's error; 0 when there is none.
-template <class Attempt>
-int error_of(Attempt attempt) {
-  try {
-    attempt();
-  } catch (std::system_error const& error) {
-    return error.code().value();
-  }
-  return 0;
-}
-
-/// How a child ends that runs `body`.
+/// The signal that ends a child that runs `body`.
 template <class Body>
 int end_of_child(Body body) {
-  pid_t const child = ::fork();
-  if (child == 0) {
-    std::signal(SIGINT, SIG_DFL);
-    body();
-    support::end_child(false);
-  }
-  return support::end_of(child);
+  return support::end_in_child([&] {
+           std::signal(SIGINT, SIG_DFL);
+           body();
+         })
+      .signal;
 }
-bool ended_by(int status, int signal) { return WIFSIGNALED(status) && WTERMSIG(status) == signal; }
 
 }  // namespace
 
@@ -215,7 +193,7 @@ TEST_CASE("a signal belongs to one loop at a time, and a set that is refused kee
 TEST_CASE("signals that cannot be handled, or do not exist, are errors") {
   static auto const tries = [](std::vector<int>& errors) -> task<> {
     for (int signal : {SIGKILL, SIGSTOP, 0, -1, 65, 1 << 30}) {
-      errors.push_back(error_of([signal] { signal_set const none(SIGUSR1, signal); }));
+      errors.push_back(system_error_of([signal] { signal_set const none(SIGUSR1, signal); }));
     }
     co_return;
   };
@@ -362,13 +340,13 @@ TEST_CASE("a second interrupt ends the process") {
       ::raise(SIGINT);
     }
   };
-  CHECK(ended_by(end_of_child([] { concur::run(twice()); }), SIGINT));
+  CHECK(end_of_child([] { concur::run(twice()); }) == SIGINT);
   static auto const never_looks = []() -> task<> {
     co_await a_few_rounds();
     ::raise(SIGINT);
     ::raise(SIGINT);
   };
-  CHECK(ended_by(end_of_child([] { concur::run(never_looks()); }), SIGINT));
+  CHECK(end_of_child([] { concur::run(never_looks()); }) == SIGINT);
 }
 
 TEST_CASE("an interrupt ends the process while a task of run has never been suspended") {
@@ -376,7 +354,7 @@ TEST_CASE("an interrupt ends the process while a task of run has never been susp
     ::raise(SIGINT);
     co_return;
   };
-  CHECK(ended_by(end_of_child([] { concur::run(spins()); }), SIGINT));
+  CHECK(end_of_child([] { concur::run(spins()); }) == SIGINT);
 }
 
 TEST_CASE("on another thread than the main one run leaves interrupts alone") {
@@ -386,7 +364,7 @@ TEST_CASE("on another thread than the main one run leaves interrupts alone") {
     co_await a_few_rounds();
   };
   handled_by const standard(SIGINT, SIG_DFL);
-  CHECK(ended_by(end_of_child([] { std::thread([] { concur::run(raises(true)); }).join(); }), SIGINT));
+  CHECK(end_of_child([] { std::thread([] { concur::run(raises(true)); }).join(); }) == SIGINT);
   static auto const looks = [](bool& left_alone) -> task<> {
     co_await a_few_rounds();
     left_alone = handler_of(SIGINT) == SIG_DFL;

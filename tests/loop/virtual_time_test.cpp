@@ -4,7 +4,7 @@
 #include <concur/loop/run.hpp>
 
 #include "../support/catch.hpp"
-#include "../support/hammer.hpp"
+#include "../support/loop_orders.hpp"
 
 #include <concur/coro/cancel_scope.hpp>
 #include <concur/coro/gather.hpp>
@@ -28,8 +28,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -45,7 +43,6 @@ using concur::cancelled;
 using concur::event_loop;
 using concur::event_loop_options;
 using concur::future;
-using concur::ready_order;
 using concur::sleep_for;
 using concur::spawn;
 using concur::task;
@@ -434,22 +431,15 @@ constexpr scenario scenarios[] = {
     {"cancels of the ready", cancels_of_the_ready},
 };
 
-void check_all(ready_order order) {
-  event_loop loop(virtual_time().ready_order(order));
-  for (auto const& each : scenarios) {
-    INFO(each.name << ", order " << int(order.which()) << ", seed " << order.seed());
-    REQUIRE(loop.run(each.make()) == 1);
-    REQUIRE(loop.tasks().empty());
-  }
-}
-
 }  // namespace
 
 TEST_CASE("tasks are right in whatever order their loop runs what is ready") {
-  check_all(ready_order::in_order());
-  check_all(ready_order::reversed());
-  char const* const wish = std::getenv("CONCUR_LONG");
-  bool const at_length = wish != nullptr && *wish != '\0' && *wish != '0';
-  std::uint64_t const seeds = at_length ? 10'000 : support::slow_build ? 50 : 200;
-  for (std::uint64_t seed = 0; seed < seeds; ++seed) check_all(ready_order::shuffled(seed));
+  support::in_every_order([](support::order which) {
+    event_loop loop(virtual_time().ready_order(support::of_a_loop(which)));
+    for (auto const& each : scenarios) {
+      INFO(each.name << ", " << which);
+      REQUIRE(loop.run(each.make()) == 1);
+      REQUIRE(loop.tasks().empty());
+    }
+  });
 }

@@ -47,6 +47,12 @@ struct slow_callback_report {
 /// Is told of it, on the loop's thread, after the callback. If it throws, the program ends.
 using slow_callback_handler = void (*)(slow_callback_report const&);
 
+/// With what a loop waits for descriptors.
+enum class loop_backend : unsigned char {
+  best,  ///< io_uring, if the program was compiled for it and the kernel permits it; otherwise epoll
+  epoll,
+};
+
 /// A value, made by chained calls.
 class event_loop_options {
  public:
@@ -72,10 +78,30 @@ class event_loop_options {
   }
 
   /// For tests: the clock stands still while there is work, and jumps to the next timer when there is none. When there
-  /// is no timer either, nothing could wake anyone, and `deadlock` is thrown. Other threads are not waited for. While a
+  /// is no timer either, nothing could wake anyone, and `deadlock` is thrown. Other threads are not waited for; only
+  /// the end of the loop waits for them if its tasks do, and after a second says so on standard error. While a
   /// descriptor is watched the clock runs, for as long as the loop sleeps.
   event_loop_options& virtual_time(bool value = true) noexcept {
     virtual_time_ = value;
+    return *this;
+  }
+
+  /// How long the loop looks at descriptors again and again before it sleeps, where it watches any: an answer that
+  /// comes in that time is seen some microseconds sooner, and the CPU is not free meanwhile. Zero, which is usual, or
+  /// less: never. Some ten microseconds are what may pay. Not in virtual time.
+  template <class Rep, class Period>
+  event_loop_options& busy_poll(std::chrono::duration<Rep, Period> const& length) {
+    busy_poll_ = saturated(length);
+    return *this;
+  }
+
+  event_loop_options& backend(loop_backend value) noexcept {
+    backend_ = value;
+    return *this;
+  }
+  /// How many operations are handed over to io_uring with one system call; not how many may wait.
+  event_loop_options& io_uring_entries(unsigned value) noexcept {
+    io_uring_entries_ = value;
     return *this;
   }
 
@@ -89,6 +115,9 @@ class event_loop_options {
   std::chrono::nanoseconds slow_callback() const noexcept { return slow_callback_; }
   slow_callback_handler on_slow_callback() const noexcept { return on_slow_callback_; }
   bool virtual_time() const noexcept { return virtual_time_; }
+  std::chrono::nanoseconds busy_poll() const noexcept { return busy_poll_; }
+  loop_backend backend() const noexcept { return backend_; }
+  unsigned io_uring_entries() const noexcept { return io_uring_entries_; }
   concur::ready_order ready_order() const noexcept { return ready_order_; }
 
  private:
@@ -99,6 +128,9 @@ class event_loop_options {
   std::chrono::nanoseconds slow_callback_ = slow_by_default;
   slow_callback_handler on_slow_callback_ = nullptr;
   bool virtual_time_ = false;
+  std::chrono::nanoseconds busy_poll_{};
+  loop_backend backend_ = loop_backend::best;
+  unsigned io_uring_entries_ = 256;
   concur::ready_order ready_order_ = concur::ready_order::in_order();
 };
 

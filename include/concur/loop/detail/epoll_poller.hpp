@@ -2,16 +2,18 @@
 //
 // The descriptors that an event loop watches, by epoll.
 //
-// A descriptor is registered when it is first waited for, and armed for one event by each wait (EPOLLONESHOT): one
-// system call a wait, and no event that nobody waits for wakes the loop. That call also says whether the number still
-// stands for the file that was registered; edge-triggered registrations would save it for owners who tell us when they
-// close a file, but a library that closes its descriptors without telling would wait for ever on the next one.
+// Those with an owner that tells when it closes a file are registered once, edge-triggered, and asked before and after:
+// no call of epoll's is made for an operation. Those of a library that closes its descriptors without telling are
+// registered when they are first waited for, and armed for one event by each wait (EPOLLONESHOT): that call also says
+// whether the number still stands for the file that was registered.
 #pragma once
 
 #include <concur/core/deadline.hpp>
 #include <concur/core/intrusive_list.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/unique_fd.hpp>
+#include <concur/loop/detail/descriptor_table.hpp>
+#include <concur/loop/detail/descriptor_waiter.hpp>
 #include <concur/loop/detail/loop_inbox.hpp>
 
 #include <algorithm>
@@ -20,47 +22,32 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <fcntl.h>
-#include <memory>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
-#include <vector>
+
+namespace concur::inline CONCUR_ABI {
+class event_loop_options;
+}
 
 namespace concur::inline CONCUR_ABI::detail {
-
-/// Somebody who waits until a descriptor can be read or written, or has failed.
-class descriptor_waiter : public intrusive_list_node<> {
- public:
-  enum class what : bool { readable, writable };
-
-  descriptor_waiter(int fd, what wanted) noexcept : fd_(fd), wanted_(wanted) {}
-
-  int fd() const noexcept { return fd_; }
-  what wanted() const noexcept { return wanted_; }
-
-  /// Called on the loop's thread, once, when it is no longer in any list: with 0, or an error number when the
-  /// descriptor cannot be waited for any more. Must not call the poller.
-  virtual void ready(int error) noexcept = 0;
-
- protected:
-  ~descriptor_waiter() = default;
-
- private:
-  int fd_;
-  what wanted_;
-};
 
 /// Of one thread at a time. Its descriptors are made when something is first watched.
 class epoll_poller {
  public:
   explicit epoll_poller(loop_inbox& inbox) noexcept : inbox_(inbox) {}
+  epoll_poller(loop_inbox& inbox, event_loop_options const&) noexcept : epoll_poller(inbox) {}
   epoll_poller(epoll_poller const&) = delete;
   epoll_poller& operator=(epoll_poller const&) = delete;
 
-  static constexpr char const* name = "epoll";
+  char const* name() const noexcept { return "epoll"; }
+
+  /// The calling thread begins, or ends, to run the loop.
+  void enter_thread() noexcept {}
+  void leave_thread() noexcept {}
 
   /// Whether anybody waits.
   bool watching() const noexcept { return waiters_ != 0; }
@@ -68,10 +55,22 @@ class epoll_poller {
   /// Returns false when there is nothing to wait for, as with regular files. Throws std::system_error and
   /// std::bad_alloc; then nothing has changed.
   bool add(descriptor_waiter& waiter);
-  /// Requires: it was added, and not told since.
-  void remove(descriptor_waiter& waiter) noexcept {
+
+  /// For the owner of a descriptor, who promises to call `forget` before it closes it: makes the attempt, unless others
+  /// wait for their turn or it can be known to be in vain. Throws as `add` does.
+  enum class attempted : unsigned char {
+    blocked,  ///< it has to wait: `add_owned`
+    done,
+    done_too_often,  ///< the same, but others should run before the next one
+  };
+  attempted attempt_owned(descriptor_waiter& waiter);
+  void add_owned(descriptor_waiter& waiter);
+
+  /// Requires: it was added, and not told since. Returns true: it will not be told.
+  bool remove(descriptor_waiter& waiter) noexcept {
     waiter.unlink();
     --waiters_;
+    return true;
   }
 
   /// Whoever waits for the descriptor is told ECANCELED, and no event of it comes any more.
@@ -82,59 +81,115 @@ class epoll_poller {
   void look() { dispatch_some(0, nullptr); }
   void wait(time_point deadline);
 
+  // ---- for one that looks into this one
+
+  /// Readable when `look` would tell somebody. Requires: somebody waits.
+  int fd() const noexcept { return epoll_.get(); }
+  /// Whether `look` has something to do, whatever the descriptors say.
+  bool has_paused() const noexcept { return !paused_.empty(); }
+  bool has_waiters(int fd, descriptor_waiter::what which) const noexcept {
+    auto* const known = table_.find(fd);
+    return known != nullptr && !known->direction(which).waiters.empty();
+  }
+
  private:
-  struct descriptor {
-    intrusive_list<descriptor_waiter> readers;
-    intrusive_list<descriptor_waiter> writers;
-    std::uint32_t generation = 0;  // of the registration: events of an earlier one are not for us
-    bool registered = false;       // as far as we know: closing the file undoes it
-  };
   using waiters = intrusive_list<descriptor_waiter>;
 
-  descriptor& entry_of(int fd);
-  descriptor* known_entry(int fd) const noexcept {
-    return fd >= 0 && std::size_t(fd) < table_.size() ? table_[std::size_t(fd)].get() : nullptr;
-  }
   void open();
   int arm(int fd, descriptor& entry, std::uint32_t events) noexcept;
   int control(int operation, int fd, descriptor const& entry, std::uint32_t events) const noexcept;
   static std::uint32_t wanted_events(descriptor const& entry) noexcept;
+  void watch(int fd, descriptor& entry, descriptor_direction& way);
+  bool advance(descriptor const& entry, descriptor_direction& way, descriptor_waiter& waiter) noexcept;
   void dispatch_some(int timeout_ms, timespec const* timeout);
   void dispatch(epoll_event const& event) noexcept;
+  void dispatch_owned(descriptor& entry, std::uint32_t events) noexcept;
+  void proceed(descriptor& entry, descriptor_direction& way) noexcept;
+  void proceed_paused() noexcept;
   void tell(waiters& those, int error) noexcept;
+  void tell_all(descriptor& entry, int error) noexcept {
+    tell(entry.reading.waiters, error);
+    tell(entry.writing.waiters, error);
+  }
 
   static constexpr std::uint64_t inbox_tag = ~std::uint64_t{0};
   static constexpr int most_events = 128;  // at once; the others come next time
+  static constexpr std::uint32_t edges_to_read = EPOLLIN | EPOLLPRI | EPOLLRDHUP;
+  static constexpr std::uint8_t many_in_a_row = 32;
 
   loop_inbox& inbox_;
   unique_fd epoll_;
   std::size_t waiters_ = 0;
-  std::vector<std::unique_ptr<descriptor>> table_;  // by number
+  intrusive_list<descriptor_direction> paused_;
+  descriptor_table table_;
 };
 
 inline bool epoll_poller::add(descriptor_waiter& waiter) {
   if (!epoll_) open();
   auto const fd = waiter.fd();
-  auto& entry = entry_of(fd);
+  auto& entry = table_[fd];
   bool const reads = waiter.wanted() == descriptor_waiter::what::readable;
-  int const error = arm(fd, entry, wanted_events(entry) | (reads ? EPOLLIN : EPOLLOUT));
+  if (entry.owned) {
+    // Its owner may have seen the edge, and left something.
+    pollfd now{fd, short(reads ? POLLIN : POLLOUT), 0};
+    if (::poll(&now, 1, 0) != 0) return false;
+    add_owned(waiter);
+    return true;
+  }
+  int const error = arm(fd, entry, wanted_events(entry) | (reads ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT);
   if (error == EPERM) return false;
   if (error != 0) throw std::system_error(error, std::generic_category(), "waiting for a descriptor");
-  (reads ? entry.readers : entry.writers).push_back(waiter);
+  entry.direction(waiter.wanted()).waiters.push_back(waiter);
   ++waiters_;
   return true;
 }
 
-inline epoll_poller::descriptor& epoll_poller::entry_of(int fd) {
-  if (auto* const known = known_entry(fd)) return *known;
-  // Asked before the table grows: a number that is no descriptor may be any number.
-  if (fd < 0 || ::fcntl(fd, F_GETFD) < 0) {
-    throw std::system_error(EBADF, std::generic_category(), "waiting for a descriptor");
+inline epoll_poller::attempted epoll_poller::attempt_owned(descriptor_waiter& waiter) {
+  auto& entry = table_[waiter.fd()];
+  auto& way = entry.direction(waiter.wanted());
+  if (!way.may_be_ready || !way.waiters.empty()) return attempted::blocked;
+  if (!advance(entry, way, waiter)) return attempted::blocked;
+  if (++way.in_a_row < many_in_a_row) return attempted::done;
+  way.in_a_row = 0;
+  return attempted::done_too_often;
+}
+
+inline void epoll_poller::add_owned(descriptor_waiter& waiter) {
+  if (!epoll_) open();
+  auto& entry = table_[waiter.fd()];
+  auto& way = entry.direction(waiter.wanted());
+  if (!way.watched) [[unlikely]]
+    watch(waiter.fd(), entry, way);
+  way.in_a_row = 0;
+  way.waiters.push_back(waiter);
+  ++waiters_;
+}
+
+// Each direction when it is first waited for: most sockets never have to wait for room, and Unix ones would report it
+// after each message.
+inline void epoll_poller::watch(int fd, descriptor& entry, descriptor_direction& way) {
+  // Some may wait since before it had an owner.
+  bool const reads = &way == &entry.reading || entry.reading.watched || !entry.reading.waiters.empty();
+  bool const writes = &way == &entry.writing || entry.writing.watched || !entry.writing.waiters.empty();
+  // What is ready already is reported as the first edge.
+  if (int const error = arm(fd, entry, (reads ? edges_to_read : 0u) | (writes ? EPOLLOUT : 0u) | EPOLLET)) {
+    throw std::system_error(error, std::generic_category(), "waiting for a descriptor");
   }
-  if (std::size_t(fd) >= table_.size()) table_.resize(std::size_t(fd) + 1);
-  auto& place = table_[std::size_t(fd)];
-  place = std::make_unique<descriptor>();
-  return *place;
+  entry.owned = true;
+  entry.reading.watched = reads;
+  entry.writing.watched = writes;
+}
+
+// Returns whether it has ended.
+inline bool epoll_poller::advance(descriptor const& entry, descriptor_direction& way,
+                                  descriptor_waiter& waiter) noexcept {
+  using progress = descriptor_waiter::progress;
+  auto const made = waiter.advance();
+  if (made == progress::blocked || (made == progress::exhausted && !entry.ask_always)) {
+    way.may_be_ready = !way.watched;  // or nobody would tell us
+  }
+  if (made == progress::paused && !way.is_linked()) paused_.push_back(way);
+  return made == progress::done || made == progress::exhausted;
 }
 
 inline void epoll_poller::open() {
@@ -151,7 +206,7 @@ inline void epoll_poller::open() {
 
 inline int epoll_poller::control(int operation, int fd, descriptor const& entry, std::uint32_t events) const noexcept {
   epoll_event event{};
-  event.events = events | EPOLLONESHOT;
+  event.events = events;
   event.data.u64 = std::uint64_t{entry.generation} << 32 | static_cast<std::uint32_t>(fd);
   return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0 ? 0 : errno;
 }
@@ -164,8 +219,7 @@ inline int epoll_poller::arm(int fd, descriptor& entry, std::uint32_t events) no
     if (error != ENOENT && error != EBADF && error != EPERM) return error;
     // The file was closed. Those who still wait for it would do so for ever.
     entry.registered = false;
-    tell(entry.readers, EBADF);
-    tell(entry.writers, EBADF);
+    tell_all(entry, EBADF);
     if (error != ENOENT) return error;
   }
   // A number that was closed and opened again is registered anew, and what the old file still had to say is not for
@@ -178,18 +232,19 @@ inline int epoll_poller::arm(int fd, descriptor& entry, std::uint32_t events) no
 }
 
 inline std::uint32_t epoll_poller::wanted_events(descriptor const& entry) noexcept {
-  return (entry.readers.empty() ? 0u : EPOLLIN) | (entry.writers.empty() ? 0u : EPOLLOUT);
+  return (entry.reading.waiters.empty() ? 0u : EPOLLIN) | (entry.writing.waiters.empty() ? 0u : EPOLLOUT);
 }
 
 inline void epoll_poller::forget(int fd) noexcept {
-  auto* const known = known_entry(fd);
+  auto* const known = table_.find(fd);
   if (known == nullptr) return;
   auto& entry = *known;
   if (entry.registered) static_cast<void>(control(EPOLL_CTL_DEL, fd, entry, 0));
-  entry.registered = false;
+  entry.registered = entry.owned = entry.ask_always = false;
+  entry.reading.reset();
+  entry.writing.reset();
   ++entry.generation;
-  tell(entry.readers, ECANCELED);
-  tell(entry.writers, ECANCELED);
+  tell_all(entry, ECANCELED);
 }
 
 inline void epoll_poller::wait(time_point deadline) {
@@ -201,7 +256,7 @@ inline void epoll_poller::wait(time_point deadline) {
     length.tv_nsec = static_cast<long>(left % 1'000'000'000);
   }
   // From here on a post writes to the eventfd, which epoll finds readable also when that comes before the wait.
-  bool const may_sleep = inbox_.sleep_in_poll();
+  bool const may_sleep = inbox_.sleep_in_poll() && paused_.empty();
   if (deadline == os::never || !may_sleep) {
     dispatch_some(may_sleep ? -1 : 0, nullptr);
   } else {
@@ -225,6 +280,8 @@ inline void epoll_poller::dispatch_some(int timeout_ms, timespec const* timeout)
   int const error = count < 0 ? errno : 0;
   inbox_.wake_up();
   if (error != 0 && error != EINTR) throw std::system_error(error, std::generic_category(), "epoll_wait");
+  if (!paused_.empty()) [[unlikely]]
+    proceed_paused();
   for (long i = 0; i < count; ++i) dispatch(events[i]);
 }
 
@@ -232,18 +289,50 @@ inline void epoll_poller::dispatch(epoll_event const& event) noexcept {
   if (event.data.u64 == inbox_tag) return inbox_.read_eventfd();
   auto const fd = static_cast<std::uint32_t>(event.data.u64);
   auto const generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
-  auto& entry = *table_[fd];
+  auto& entry = *table_.find(static_cast<int>(fd));
   if (entry.generation != generation) return;
+  if (entry.owned) return dispatch_owned(entry, event.events);
   bool const failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
-  if (failed || (event.events & EPOLLIN) != 0) tell(entry.readers, 0);
-  if (failed || (event.events & EPOLLOUT) != 0) tell(entry.writers, 0);
+  if (failed || (event.events & EPOLLIN) != 0) tell(entry.reading.waiters, 0);
+  if (failed || (event.events & EPOLLOUT) != 0) tell(entry.writing.waiters, 0);
   // The event has disarmed it for those who wait for the other direction as well.
   auto const rest = wanted_events(entry);
   if (rest == 0) return;
-  if (int const error = control(EPOLL_CTL_MOD, static_cast<int>(fd), entry, rest)) {
+  if (int const error = control(EPOLL_CTL_MOD, static_cast<int>(fd), entry, rest | EPOLLONESHOT)) {
     entry.registered = false;
-    tell(entry.readers, error);
-    tell(entry.writers, error);
+    tell_all(entry, error);
+  }
+}
+
+inline void epoll_poller::dispatch_owned(descriptor& entry, std::uint32_t events) noexcept {
+  bool const failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if (failed || (events & (EPOLLRDHUP | EPOLLPRI)) != 0) entry.ask_always = true;
+  if (failed || (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0) proceed(entry, entry.reading);
+  if (failed || (events & EPOLLOUT) != 0) proceed(entry, entry.writing);
+}
+
+inline void epoll_poller::proceed(descriptor& entry, descriptor_direction& way) noexcept {
+  way.may_be_ready = true;
+  while (way.may_be_ready && !way.waiters.empty()) {
+    auto& each = way.waiters.front();
+    if (!advance(entry, way, each)) return;
+    remove(each);
+    each.ready(0);
+  }
+}
+
+inline void epoll_poller::proceed_paused() noexcept {
+  // Those who pause again have their turn next time.
+  intrusive_list<descriptor_direction> now;
+  while (!paused_.empty()) {
+    auto& each = paused_.front();
+    each.unlink();
+    now.push_back(each);
+  }
+  while (!now.empty()) {
+    auto& each = now.front();
+    each.unlink();
+    if (!each.waiters.empty()) proceed(*table_.find(each.waiters.front().fd()), each);
   }
 }
 

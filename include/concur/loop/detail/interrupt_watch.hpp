@@ -23,9 +23,10 @@ class interrupt_watch final : public signal_receiver {
   interrupt_watch(interrupt_watch const&) = delete;
   interrupt_watch& operator=(interrupt_watch const&) = delete;
 
-  /// Before each round, the first one included.
-  void round() {
+  /// Before each round, the first one included. Returns whether it has begun.
+  bool round() {
     if (rounds_ < 2 && ++rounds_ == 2) begin();
+    return rounds_ == 2;
   }
 
  private:

@@ -15,6 +15,7 @@
 #include <concur/loop/detail/ready_queue.hpp>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <sys/eventfd.h>
 #include <system_error>
@@ -64,12 +65,15 @@ class alignas(cache_line_size) loop_inbox {
 
   /// For a signal handler: notes that a signal came, 1 … last_signal, and wakes the loop as a post does.
   static constexpr int last_signal = 64;
+  /// Means a request of another thread, to be told in the same way: no process can handle this signal.
+  static constexpr int request = SIGKILL;
   void signal(int number) noexcept {
-    signals_.fetch_or(std::uint64_t{1} << (number - 1), std::memory_order_seq_cst);
+    signals_.fetch_or(bit(number), std::memory_order_seq_cst);
     if (sleep_.load(std::memory_order_seq_cst) != awake) wake();
   }
   /// Whether one came, and those that did since the last call: signal n is bit n - 1.
   // relaxed, as in empty. acquire: what was before the signal, where it came from a thread of this process.
+  static constexpr std::uint64_t bit(int signal) noexcept { return std::uint64_t{1} << (signal - 1); }
   bool signalled() const noexcept { return signals_.load(std::memory_order_relaxed) != 0; }
   std::uint64_t take_signals() noexcept { return signals_.exchange(0, std::memory_order_acquire); }
 
@@ -100,7 +104,7 @@ class alignas(cache_line_size) loop_inbox {
 
   os::atomic<work*> newest_{nullptr};  // pushed by posters, taken whole by the loop
   os::atomic<std::uint32_t> sleep_{awake};  // how the loop sleeps: written by it, set to awake by the one who wakes it
-  os::machine_atomic<std::uint64_t> signals_{0};  // set by handlers, taken by the loop
+  os::atomic<std::uint64_t> signals_{0};  // set by handlers, taken by the loop
   os::atomic<int> eventfd_{-1};  // written by the loop before it first sleeps in poll
   unsigned forks_ = process_wide::forks.load(std::memory_order_relaxed);  // when it was acquired
   loop_inbox* next_free_ = nullptr;  // under the lock of the free ones

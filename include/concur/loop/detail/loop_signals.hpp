@@ -65,8 +65,8 @@ class loop_signals {
     by_default_ = nullptr;
   }
 
-  /// Tells them what has come.
-  void deliver() noexcept {
+  /// Tells them what has come, and returns it.
+  std::uint64_t deliver() noexcept {
     auto const arrived = inbox_.take_signals();
     auto left = arrived;
     for (signal_receiver& each : receivers_) {
@@ -74,9 +74,10 @@ class loop_signals {
       left &= ~each.wanted_;
     }
     if (by_default_ != nullptr && (by_default_->wanted_ & left) != 0) by_default_->signals_arrived(left);
+    return arrived;
   }
 
-  static constexpr std::uint64_t bit(int signal) noexcept { return std::uint64_t{1} << (signal - 1); }
+  static constexpr std::uint64_t bit(int signal) noexcept { return loop_inbox::bit(signal); }
 
  private:
   void enter(signal_receiver& receiver, int signal) noexcept {

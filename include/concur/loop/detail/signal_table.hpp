@@ -33,7 +33,7 @@ struct signal_entry {
 /// Of the whole process. All members but the handler: any thread, under the lock.
 class [[gnu::visibility("default")]] signal_table {
  public:
-  /// Takes the signal over for the loop of that inbox, once more if it has it already. Throws misuse when another loop
+  /// Takes the signal over for the owner of that inbox, once more if it has it already. Throws misuse when another one
   /// has it, and std::system_error for a signal that does not exist or cannot be handled.
   static void take(int signal, loop_inbox& inbox);
 
@@ -69,7 +69,7 @@ inline void signal_table::take(int signal, loop_inbox& inbox) {
   process_wide::process_lock::guard const held(lock);
   signal_entry& mine = of(signal);
   if (mine.uses > 0 && mine.inbox.load(std::memory_order_relaxed) != &inbox) {
-    throw misuse("a signal was asked for by two event loops at the same time");
+    throw misuse("a signal was asked for in two places at the same time, which do not belong to one event loop");
   }
   if (mine.uses == 0) install(signal, inbox, false);
   ++mine.uses;

@@ -53,7 +53,7 @@ class watched_batch {
   std::vector<work*> scratch_;
 };
 
-inline std::size_t watched_batch::run(work* items, std::string const& loop) noexcept {
+[[gnu::noinline]] inline std::size_t watched_batch::run(work* items, std::string const& loop) noexcept {
   bool const timed = longest_ > longest_.zero();
   auto begin = timed ? os::clock::now() : time_point();
   std::size_t count = 0;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// How a ring is told of a call.
+#pragma once
+
+#include <concur/loop/io_call.hpp>
+
+#include <liburing.h>
+#include <sys/socket.h>
+
+namespace concur::inline CONCUR_ABI::detail {
+
+/// Whether the system makes such a call by itself as soon as it does not have to wait any more. The others: it does not
+/// wait where the descriptor does not block (read), sends a signal (write), or has begun before it waits (connect).
+inline bool ring_carries(io_call const& call) noexcept {
+  switch (call.what()) {
+    case io_call::kind::receive:
+    case io_call::kind::send:
+    case io_call::kind::receive_message:
+    case io_call::kind::send_message:
+    case io_call::kind::accept: return true;
+    default: return false;
+  }
+}
+
+/// Requires: `ring_carries`. `ready`: it is worth a try. Otherwise the system waits first.
+inline void fill_in(io_uring_sqe& entry, io_call const& call, bool ready) noexcept {
+  auto const flags = static_cast<unsigned>(call.flags());
+  switch (call.what()) {
+    case io_call::kind::receive: io_uring_prep_recv(&entry, call.fd(), call.data(), call.size(), call.flags()); break;
+    case io_call::kind::send: io_uring_prep_send(&entry, call.fd(), call.data(), call.size(), call.flags()); break;
+    case io_call::kind::receive_message:
+      io_uring_prep_recvmsg(&entry, call.fd(), static_cast<msghdr*>(call.data()), flags);
+      break;
+    case io_call::kind::send_message:
+      io_uring_prep_sendmsg(&entry, call.fd(), static_cast<msghdr const*>(call.data()), flags);
+      break;
+    default: io_uring_prep_accept(&entry, call.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); return;
+  }
+  if (!ready) entry.ioprio = IORING_RECVSEND_POLL_FIRST;
+}
+
+}  // namespace concur::inline CONCUR_ABI::detail
