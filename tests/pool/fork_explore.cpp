@@ -27,17 +27,13 @@ using concur::detail::participant;
 using concur::detail::pool_member;
 using concur::detail::pool_state;
 using explored::counted;
+using explored::preemptions;
 using explored::registration;
 using explored::schedules_of_three;
 using explored::testing::check;
 using explored::testing::scenario;
 using explored::twice;
 using function = std::function<void()>;
-
-// For whole pools with two workers, or beside a guest.
-explored::testing::options two_preemptions() {
-  return {.preemptions = 2, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0};
-}
 
 /// The calling thread works for a pool.
 class acting_as {
@@ -71,6 +67,8 @@ class bare_pool {
   pool_member thief;
   pool_member third;
 };
+
+fork* stolen_from_guests(pool_state& pool) { return pool.guests().steal_from(pool.guests().present()); }
 
 // One fork: offered, `meanwhile()`, then taken back and run, or awaited.
 void fork_and_join(pool_state& pool, function& what, function const& meanwhile = [] {}) {
@@ -301,7 +299,7 @@ twice const taken_back("fork", "handed back and taken back beside a look whether
     pool.hand_back(part);
     check(pool.take_back(part), "taken by nobody, and gone");
   });
-  s.thread("onlooker", [&pool] { check(!pool.nothing_to_do(), "a job is queued, and all is done"); });
+  s.thread("onlooker", [&pool] { check(!pool.counts().nothing_to_do(), "a job is queued, and all is done"); });
 });
 
 twice const taken_back_beside_idle("fork", "taken back beside wait_idle", [](scenario& s) {
@@ -324,7 +322,7 @@ twice const guest_beside_thief("fork", "a guest beside a thief", [](scenario& s)
   });
   s.thread("thief", [&] {
     acting_as const thief(pool.thief);
-    if (fork* const part = static_cast<pool_state&>(pool).guests().steal()) part->run();
+    if (fork* const part = stolen_from_guests(pool)) part->run();
   });
 });
 
@@ -341,7 +339,7 @@ twice const two_guests("fork", "two guests beside a thief", [](scenario& s) {
   }
   s.thread("thief", [&] {
     acting_as const thief(pool.thief);
-    if (fork* const part = static_cast<pool_state&>(pool).guests().steal()) part->run();
+    if (fork* const part = stolen_from_guests(pool)) part->run();
   });
 });
 
@@ -369,64 +367,67 @@ twice const thief_left("fork", "stolen from one that sits where the thief sat", 
   });
 });
 
-twice const whole_pool("fork", "parallel_invoke of a guest beside a worker", [](scenario& s) {
-  s.thread("owner", [] {
-    counted first;
-    counted second;
-    thread_pool pool(1);
-    concur::parallel_invoke(pool, [&] { first.add(); }, [&] { second.add(); });
-    check(first.get() == 1 && second.get() == 1, "not run once, or what it did is not visible");
-  });
+twice const whole_pool("fork", "parallel_invoke of a guest beside a worker", [] {
+  counted first;
+  counted second;
+  thread_pool pool(1);
+  concur::parallel_invoke(pool, [&] { first.add(); }, [&] { second.add(); });
+  check(first.get() == 1 && second.get() == 1, "not run once, or what it did is not visible");
 });
 
 twice const whole_pool_throws(
     "fork", "parallel_invoke of a function that throws",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted second;
-        thread_pool pool(1);
-        bool caught = false;
-        try {
-          concur::parallel_invoke(pool, [] { throw 7; }, [&] { second.add(); });
-        } catch (int number) {
-          caught = number == 7;
-        }
-        check(caught && second.get() == 1, "the error was lost, or the other function not run");
-      });
+    [] {
+      counted second;
+      thread_pool pool(1);
+      bool caught = false;
+      try {
+        concur::parallel_invoke(pool, [] { throw 7; }, [&] { second.add(); });
+      } catch (int number) {
+        caught = number == 7;
+      }
+      check(caught && second.get() == 1, "the error was lost, or the other function not run");
     },
     schedules_of_three());
 
 registration const in_a_job(
     "fork", "parallel_invoke in a job",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted first;
-        counted second;
-        thread_pool pool(2);
-        pool.submit([&] { concur::parallel_invoke(pool, [&] { first.add(); }, [&] { second.add(); }); }).get();
-        check(first.get() == 1 && second.get() == 1, "not run once, or what it did is not visible");
-      });
+    [] {
+      counted first;
+      counted second;
+      thread_pool pool(2);
+      pool.submit([&] { concur::parallel_invoke(pool, [&] { first.add(); }, [&] { second.add(); }); }).get();
+      check(first.get() == 1 && second.get() == 1, "not run once, or what it did is not visible");
     },
-    two_preemptions());
+    preemptions(2));
 
 // Nobody but the other worker, which may be asleep, can run it.
 registration const invited(
     "fork", "a fork that needs a sleeping worker",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        event told;
-        thread_pool pool(2);
-        pool.submit([&] { concur::parallel_invoke(pool, [&] { told.set(); }, [&] { told.wait(); }); }).get();
-      });
+    [] {
+      event told;
+      thread_pool pool(2);
+      pool.submit([&] { concur::parallel_invoke(pool, [&] { told.set(); }, [&] { told.wait(); }); }).get();
     },
-    two_preemptions());
+    preemptions(2));
+
+// The only worker of a pool sleeps for its guest, also when it was looking around as the guest came.
+registration const place_taken(
+    "fork", "a guest beside the only worker",
+    [] {
+      thread_pool pool(1);
+      pool_state& state = concur::thread_pool_access::state(pool);
+      function part([&] { check(concur::detail::pool_worker::of(state) == nullptr, "the worker took the part"); });
+      fork_and_join(state, part);
+    },
+    schedules_of_three());
 
 // Forks do not count: the pool is idle when its last job has ended, although its worker goes on with a fork. That is
-// made when the job has begun, or it could keep the worker from the job.
+// made when the job has begun, or it could keep the worker from the job. The guest has the place of one of two workers.
 registration const idle_beside_fork(
     "fork", "wait_idle beside a worker that takes a guest's fork",
     [](scenario& s) {
-      auto& pool = s.make<std::optional<thread_pool>>(std::in_place, 1);
+      auto& pool = s.make<std::optional<thread_pool>>(std::in_place, 2);
       auto& idle = s.make<event>();
       auto& left = s.make<event>();
       auto& begun = s.make<event>();
@@ -444,7 +445,7 @@ registration const idle_beside_fork(
         pool.reset();
       });
     },
-    two_preemptions());
+    preemptions(1));
 
 // As with as many guests as sleepers, of whom nobody is woken for a fork. The worker that a timer wakes takes it, so
 // the other one has to watch the timer.
@@ -478,7 +479,7 @@ registration const fork_beside_timer(
         pool.reset();
       });
     },
-    {.preemptions = 1, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0});
+    preemptions(1));
 
 // What was handed back counts as work of the pool until it is run or taken back.
 registration const handed_back_at_the_end(
@@ -505,7 +506,7 @@ registration const handed_back_at_the_end(
         pool.reset();
       });
     },
-    two_preemptions());
+    preemptions(2));
 
 }  // namespace
 

@@ -26,6 +26,7 @@ class item : public concur::work {
   item() noexcept
       : work([](work& self) noexcept { static_cast<item&>(self).taken.add(static_cast<item&>(self).written.get()); }) {}
 
+  bool is_fork = false;
   counted written;  // by the poster
   counted taken;
 };
@@ -57,7 +58,7 @@ class state {
     if (got == nullptr) {
       queue_.end_search();
       auto const found = [&] { return (got = look(worker, false)) != nullptr; };
-      queue_.sleep(found, {});
+      queue_.sleep(found, [] { return false; }, {});
     }
     got->run();
   }
@@ -65,7 +66,22 @@ class state {
   void sleep_and_take(int worker) {
     concur::work* got = nullptr;
     auto const found = [&] { return (got = look(worker, false)) != nullptr; };
-    queue_.sleep(found, {});
+    queue_.sleep(found, [&got] { return static_cast<item*>(got)->is_fork; }, {});
+    got->run();
+  }
+  /// What a guest does: puts a fork into its own deque, which is here that of another worker, and invites a sleeper.
+  void offer(int worker, int number, std::size_t reserved) {
+    items_[number].written.add();
+    items_[number].is_fork = true;
+    check(own_[worker].push(&items_[number]), "no room for one fork");
+    concur::os::light_barrier();
+    queue_.invite_one(reserved);
+  }
+  /// One that sleeps until there is a fork.
+  void sleep_and_take_fork(int worker) {
+    concur::work* got = nullptr;
+    auto const found = [&] { return (got = own_[1 - worker].steal()) != nullptr; };
+    queue_.sleep(found, [] { return true; }, {});
     got->run();
   }
   /// One that looks once; says whether there was something.
@@ -290,6 +306,36 @@ twice const emptied("injection_queue", "jobs taken out to be cancelled, beside a
     st.require_taken(3);
   });
 });
+
+twice const fork_for_a_sleeper("injection_queue", "a fork beside a worker that goes to sleep", [](scenario& s) {
+  auto& st = make_state(s, 1);
+  s.thread("worker", [&st] { st.sleep_and_take_fork(0); });
+  s.thread("guest", [&st] { st.offer(1, 0, 0); });
+});
+
+// The fork may be gone when the one that was woken for it looks: then it can be woken for the next one.
+twice const invited_in_vain("injection_queue", "a fork after an invitation in vain", [](scenario& s) {
+  auto& st = make_state(s, 1);
+  s.thread("worker", [&st] { st.sleep_and_take_fork(0); });
+  s.thread("guest", [&st] {
+    st.queue().invite_one(0);
+    st.offer(1, 0, 0);
+  });
+});
+
+// The wake for the fork may find the worker with the job in its hand, and that for the job with the fork.
+twice const fork_and_job(
+    "injection_queue", "a fork and a job beside two workers that go to sleep",
+    [](scenario& s) {
+      auto& st = make_state(s, 2);
+      s.thread("for either", [&st] { st.sleep_and_take(0); });
+      s.thread("another", [&st] { st.sleep_and_take(0); });
+      s.thread("guest", [&st] {
+        st.offer(1, 0, 0);
+        st.push(1);
+      });
+    },
+    schedules_of_three());
 
 }  // namespace
 

@@ -8,11 +8,13 @@
 #include "../support/catch.hpp"
 #include "../support/failing_new.hpp"
 #include "../support/hammer.hpp"
+#include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <forward_list>
 #include <iterator>
@@ -564,6 +566,71 @@ TEST_CASE("map: after a shutdown the results of the jobs that were given, then c
     pool.reset();
     CHECK(all_of(m) == std::vector<int>{4, 6, 8, 10, 12});
   }
+}
+
+TEST_CASE("map: a limit or a stop ends the wait for a result, and skips none", "[pool]") {
+  thread_pool pool(1);
+  event gate;
+  auto const hold_second = [&](int n) {
+    if (n == 1) gate.wait();
+    return n;
+  };
+  auto m = pool.map(hold_second, std::views::iota(0, 3));
+  auto const next_for = [&m](auto const& length) { return m.wait_next_for(length).has_value(); };
+  auto const next_until = [&m](auto const& moment) { return m.wait_next_until(moment).has_value(); };
+  int* const first = m.wait_next_for(std::chrono::hours(1)).value();
+  REQUIRE(first != nullptr);
+  support::check_limits_in_vain(next_for, next_until);
+  CHECK(*first == 0);  // where it was, since there is no other yet
+  concur::os::stop_source source;
+  std::thread stopper([&] { source.request_stop(); });
+  CHECK_FALSE(m.wait_next(source.get_token()).has_value());
+  stopper.join();
+  CHECK(*first == 0);
+  gate.set();
+  CHECK(**m.wait_next_until(std::chrono::system_clock::now() + std::chrono::hours(1)) == 1);
+  CHECK(*m.wait_next() == 2);
+  // After the last there is a null pointer, at once.
+  CHECK(m.wait_next(source.get_token()).value() == nullptr);
+  support::check_limits_at_once(next_for, next_until, [] {});
+  CHECK(m.wait_next_for(std::chrono::seconds(0)).value() == nullptr);
+}
+
+TEST_CASE("map: a limit that has passed looks once, and gives the jobs", "[pool]") {
+  thread_pool pool(1);
+  counted_numbers numbers;
+  event gate;
+  auto const held = [&](int n) {
+    gate.wait();
+    return n;
+  };
+  auto m = pool.map(held, numbers.upto(10), 2);
+  CHECK_FALSE(m.wait_next_for(std::chrono::seconds(0)).has_value());
+  CHECK(numbers.taken == 3);
+  gate.set();
+  pool.wait_idle();
+  CHECK(**m.wait_next_for(std::chrono::seconds(0)) == 0);
+  CHECK(all_of(m).size() == 9);
+}
+
+TEST_CASE("map: within a limit a job of the same pool runs in place, and an error is thrown", "[pool]") {
+  thread_pool pool(1);
+  int const sum = pool.submit([&] {
+                        int total = 0;
+                        auto m = pool.map(twice, std::views::iota(0, 10));
+                        while (auto* each = *m.wait_next_for(std::chrono::hours(1))) total += *each;
+                        return total;
+                      })
+                      .get();
+  CHECK(sum == 90);
+  auto const second_fails = [](int n) {
+    if (n == 1) throw numbered_error{n};
+    return n;
+  };
+  auto m = pool.map(second_fails, std::views::iota(0, 3));
+  CHECK(**m.wait_next_for(std::chrono::hours(1)) == 0);
+  CHECK_THROWS_AS((void)m.wait_next_for(std::chrono::hours(1)), numbered_error);
+  CHECK(**m.wait_next_for(std::chrono::hours(1)) == 2);
 }
 
 TEST_CASE("map: a task goes through it", "[pool]") {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -489,4 +490,47 @@ TEST_CASE("parallel_for: after a shutdown the caller does everything", "[paralle
         parts);
     CHECK(seen.all_are(1));
   }
+}
+
+TEST_CASE("parallel_for: the caller takes the place of a worker", "[parallel_for]") {
+  thread_pool pool(1);
+  auto const caller = std::this_thread::get_id();
+  for (int round = 0; round < rounds(200); ++round) {
+    // So that the worker is awake when the loop begins: it has just begun a job, or looks for another.
+    std::atomic<bool> awake{false};
+    pool.post([&awake] { awake = true; });
+    while (!awake) std::this_thread::yield();
+    std::atomic<bool> elsewhere{false};
+    parallel_for(
+        pool, 0, 32,
+        [&](int) {
+          work_for(500);
+          if (std::this_thread::get_id() != caller) elsewhere = true;
+        },
+        grain(1));
+    if (elsewhere) FAIL("a worker took a part in round " << round);
+  }
+  SUCCEED();
+}
+
+// Whoever was woken for a part that is gone when it comes can be woken for the next one. The parts of the second loop
+// wait for each other, which is only right because nothing else is done with the pool.
+TEST_CASE("parallel_for: a worker that came too late comes again", "[parallel_for]") {
+  thread_pool pool(2);
+  auto const let_all_sleep = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };  // most of the time
+  for (int round = 0; round < rounds(20); ++round) {
+    let_all_sleep();
+    parallel_for(pool, 0, 2, [](int) {}, grain(1));
+    let_all_sleep();
+    std::atomic<int> here{0};
+    parallel_for(
+        pool, 0, 2,
+        [&](int) {
+          ++here;
+          while (here != 2) std::this_thread::yield();
+        },
+        grain(1));
+    if (here != 2) FAIL("a part was left out in round " << round);
+  }
+  SUCCEED();
 }

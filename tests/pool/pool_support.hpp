@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../support/recorded_errors.hpp"
+#include "../support/sanitizers.hpp"
 
 #include <concur/core/registry.hpp>
 #include <concur/pool/thread_pool.hpp>
@@ -25,14 +26,6 @@
 #include <vector>
 
 namespace support::inline CONCUR_ABI {
-
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool thread_sanitizer = true;
-#elif defined(__has_feature)
-inline constexpr bool thread_sanitizer = __has_feature(thread_sanitizer);
-#else
-inline constexpr bool thread_sanitizer = false;
-#endif
 
 /// Whether `fine()` becomes true, where nobody tells when. The limit only ends a test that has failed.
 template <class Fine>

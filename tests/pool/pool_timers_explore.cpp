@@ -16,20 +16,12 @@ namespace {
 using concur::event;
 using concur::thread_pool;
 using explored::counted;
+using explored::preemptions;
 using explored::registration;
 using explored::testing::check;
 using explored::testing::scenario;
 using namespace std::chrono_literals;
 using concur::os::clock;
-
-explored::testing::options preemptions(int count, int timeouts = 0, int stale_reads = 0) {
-  return {.preemptions = count,
-          .timeouts = timeouts,
-          .spurious = 0,
-          .weak_failures = 0,
-          .clock_jumps = 0,
-          .stale_reads = stale_reads};
-}
 
 /// Notes when it ran. In virtual time, which jumps to the next deadline only when nobody can run.
 class alarm : public concur::work {
@@ -61,74 +53,64 @@ class alarm : public concur::work {
 
 registration const armed(
     "pool_timers", "armed beside a worker that goes to sleep",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm only;
-        thread_pool pool(1);
-        only.arm(pool, 10s);
-        only.wait();
-        check(only.in_time(), "it did not ring in time");
-      });
+    [] {
+      alarm only;
+      thread_pool pool(1);
+      only.arm(pool, 10s);
+      only.wait();
+      check(only.in_time(), "it did not ring in time");
     },
     preemptions(3, 0, 1));
 
 registration const armed_in_the_past(
     "pool_timers", "armed for a moment that has passed",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm only;
-        thread_pool pool(1);
-        only.arm(pool, -10s);
-        only.wait();
-      });
+    [] {
+      alarm only;
+      thread_pool pool(1);
+      only.arm(pool, -10s);
+      only.wait();
     },
     preemptions(3));
 
 registration const earlier(
     "pool_timers", "an earlier one beside a worker that goes to sleep until a later one",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm later;
-        alarm sooner;
-        thread_pool pool(1);
-        later.arm(pool, 100s);
-        sooner.arm(pool, 10s);
-        sooner.wait();
-        check(sooner.in_time(), "it rang with the later one only");
-        later.wait();
-        check(later.in_time(), "it did not ring in time");
-      });
+    [] {
+      alarm later;
+      alarm sooner;
+      thread_pool pool(1);
+      later.arm(pool, 100s);
+      sooner.arm(pool, 10s);
+      sooner.wait();
+      check(sooner.in_time(), "it rang with the later one only");
+      later.wait();
+      check(later.in_time(), "it did not ring in time");
     },
     preemptions(2));
 
 registration const taken_back(
     "pool_timers", "one that is taken back, and one that stays",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm first;
-        alarm second;
-        thread_pool pool(1);
-        first.arm(pool, 10s);
-        second.arm(pool, 20s);
-                                  // Its time has not come, as long as others can run.
-        check(pool.get_executor().disarm(first.node), "it was armed");
-        second.wait();
-        check(second.in_time() && !first.rang.is_set(), "the wrong one rang");
-      });
+    [] {
+      alarm first;
+      alarm second;
+      thread_pool pool(1);
+      first.arm(pool, 10s);
+      second.arm(pool, 20s);
+      // Its time has not come, as long as others can run.
+      check(pool.get_executor().disarm(first.node), "it was armed");
+      second.wait();
+      check(second.in_time() && !first.rang.is_set(), "the wrong one rang");
     },
     preemptions(2));
 
 // The worker that slept until then goes to work; so the other one has to be told of the timer.
 registration const keeper_at_work(
     "pool_timers", "armed, then a job for the worker that would have rung",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm only;
-        thread_pool pool(2);
-        only.arm(pool, 10s);
-        pool.submit([&] { only.wait(); }).get();
-        check(only.in_time(), "it did not ring in time");
-      });
+    [] {
+      alarm only;
+      thread_pool pool(2);
+      only.arm(pool, 10s);
+      pool.submit([&] { only.wait(); }).get();
+      check(only.in_time(), "it did not ring in time");
     },
     preemptions(1));
 
@@ -171,47 +153,41 @@ class patient : public concur::work {
 
 registration const one_waits_for_another(
     "pool_timers", "two, and the first one's item waits for the second",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm second;
-        patient first(second);
-        thread_pool pool(2);
-        pool.get_executor().arm(first.node, clock::now() + 10s);
-        second.arm(pool, 20s);
-        first.ended.wait();
-        check(second.in_time(), "it did not ring in time");
-      });
+    [] {
+      alarm second;
+      patient first(second);
+      thread_pool pool(2);
+      pool.get_executor().arm(first.node, clock::now() + 10s);
+      second.arm(pool, 20s);
+      first.ended.wait();
+      check(second.in_time(), "it did not ring in time");
     },
     preemptions(1));
 
 // Who comes too late to take it back knows that it rings.
 registration const taken_back_when_due(
     "pool_timers", "taken back beside the worker that finds it due",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm only;
-        thread_pool pool(1);
-        only.arm(pool, 0s);
-        bool const in_time = pool.get_executor().disarm(only.node);
-        if (!in_time) only.wait();
-        pool.shutdown();
-        check(only.rang.is_set() != in_time, "taken back and rung, or neither");
-      });
+    [] {
+      alarm only;
+      thread_pool pool(1);
+      only.arm(pool, 0s);
+      bool const in_time = pool.get_executor().disarm(only.node);
+      if (!in_time) only.wait();
+      pool.shutdown();
+      check(only.rang.is_set() != in_time, "taken back and rung, or neither");
     },
     preemptions(3, 0, 1));
 
 // Two workers may find the same one due.
 registration const rings_once(
     "pool_timers", "due beside two workers that look",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        alarm only;
-        counted run;
-        thread_pool pool(2);
-        pool.post([&] { run.add(); });
-        only.arm(pool, 0s);
-        only.wait();
-      });
+    [] {
+      alarm only;
+      counted run;
+      thread_pool pool(2);
+      pool.post([&] { run.add(); });
+      only.arm(pool, 0s);
+      only.wait();
     },
     preemptions(1));
 

@@ -195,7 +195,7 @@ TEST_CASE("thread_pool_executor: the cancel of a task cancels the job that it aw
   CHECK_FALSE(ran);
 }
 
-TEST_CASE("thread_pool_executor: posted items are begun in the order of the posts, from outside as from inside",
+TEST_CASE("thread_pool_executor: items posted from outside, or as the last ones, are begun in the order of the posts",
           "[thread_pool_executor]") {
   thread_pool pool(1);
   std::vector<int> list, expected;
@@ -206,12 +206,34 @@ TEST_CASE("thread_pool_executor: posted items are begun in the order of the post
     expected.push_back(i);
   }
   pool.submit([&] {
-        for (int i = 0; i < count; ++i) pool.get_executor().post(*items[std::size_t(i)]);
+        for (int i = 0; i < count; ++i) pool.get_executor().post_last(*items[std::size_t(i)]);
       })
       .get();
   for (int i = count; i < 2 * count; ++i) pool.get_executor().post(*items[std::size_t(i)]);
   pool.wait_idle();
   CHECK(list == expected);
+}
+
+TEST_CASE("thread_pool_executor: items that a worker posts are begun newest first, before those from outside",
+          "[thread_pool_executor]") {
+  thread_pool pool(1);
+  std::vector<int> list;
+  std::vector<std::unique_ptr<recorded_work>> items;
+  for (int i = 0; i < 8; ++i) items.push_back(std::make_unique<recorded_work>(list, i));
+  event told;
+  auto giving = pool.submit([&] {
+    told.wait();
+    pool.get_executor().post_last(*items[4]);
+    for (std::size_t i = 0; i < 4; ++i) pool.get_executor().post(*items[i]);
+  });
+  pool.get_executor().post(*items[5]);
+  pool.get_executor().post(*items[6]);
+  pool.get_executor().post(*items[7]);
+  told.set();
+  giving.get();
+  pool.wait_idle();
+  CHECK(list == std::vector{3, 2, 1, 0, 5, 6, 7, 4});
+  CHECK(pool.get_executor().newest_first());
 }
 
 TEST_CASE("thread_pool_executor: items that post themselves again do not keep jobs waiting, nor jobs the items",

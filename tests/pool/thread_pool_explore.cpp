@@ -19,68 +19,55 @@ namespace {
 using concur::future;
 using concur::thread_pool;
 using explored::counted;
+using explored::preemptions;
 using explored::registration;
 using explored::schedules_of_three;
 using explored::testing::check;
 using explored::testing::scenario;
 using explored::twice;
 
-// For what is longer: whole pools with two workers, or beside two threads.
-explored::testing::options two_preemptions(int stale_reads = 0) {
-  return {
-      .preemptions = 2, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = stale_reads};
-}
-
-twice const one_job("thread_pool", "one job", [](scenario& s) {
-  s.thread("owner", [] {
-    counted before;
-    thread_pool pool(1);
-    before.add();
-    check(pool.submit([&] { return before.get(); }).get() == 1, "what came before the job is not visible to it");
-  });
+twice const one_job("thread_pool", "one job", [] {
+  counted before;
+  thread_pool pool(1);
+  before.add();
+  check(pool.submit([&] { return before.get(); }).get() == 1, "what came before the job is not visible to it");
 });
 
-twice const nothing("thread_pool", "no job", [](scenario& s) { s.thread("owner", [] { thread_pool const pool(1); }); });
+twice const nothing("thread_pool", "no job", [] { thread_pool const pool(1); });
 
-twice const drained("thread_pool", "destroyed after a post", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    {
-      thread_pool pool(1);
-      pool.post([&] { run.add(); });
-    }
-    check(run.get() == 1, "the job did not run before the end of the pool");
-  });
+twice const drained("thread_pool", "destroyed after a post", [] {
+  counted run;
+  {
+    thread_pool pool(1);
+    pool.post([&] { run.add(); });
+  }
+  check(run.get() == 1, "the job did not run before the end of the pool");
 });
 
 twice const two_jobs(
     "thread_pool", "two jobs",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        thread_pool pool(1);
-        auto const job = [&] { run.add(); };
-        auto first = pool.submit(job);
-        pool.submit(job).get();
-        first.get();
-        check(run.get() == 2, "a job did not run once");
-      });
+    [] {
+      counted run;
+      thread_pool pool(1);
+      auto const job = [&] { run.add(); };
+      auto first = pool.submit(job);
+      pool.submit(job).get();
+      first.get();
+      check(run.get() == 2, "a job did not run once");
     },
-    two_preemptions(1));
+    preemptions(2, 0, 1));
 
 // A job from inside lies in the worker's own deque.
-twice const from_inside("thread_pool", "a job that posts a job, beside the destructor", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    {
-      thread_pool pool(1);
-      pool.post([&] {
-        run.add();
-        pool.post([&] { run.add(); });
-      });
-    }
-    check(run.get() == 2, "a job did not run before the end of the pool");
-  });
+twice const from_inside("thread_pool", "a job that posts a job, beside the destructor", [] {
+  counted run;
+  {
+    thread_pool pool(1);
+    pool.post([&] {
+      run.add();
+      pool.post([&] { run.add(); });
+    });
+  }
+  check(run.get() == 2, "a job did not run before the end of the pool");
 });
 
 // What wakes the worker has nothing to do with the job, nor with the end.
@@ -109,7 +96,7 @@ registration const woken_for_nothing(
         check(run.get() == 1, "the job did not run before the end of the pool");
       });
     },
-    two_preemptions());
+    preemptions(2));
 
 // The poster is still in its call when its item ends the pool.
 class ends_pool : public concur::work {
@@ -208,42 +195,36 @@ twice const discarded(
     },
     schedules_of_three());
 
-twice const discarded_beside_worker("thread_pool", "a shutdown that cancels, beside a worker", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    thread_pool pool(1);
-    auto f = pool.submit([&] { run.add(); });
-    pool.shutdown(true, true);
-    check(f.done(), "a job was forgotten");
-    check(run.get() == (f.error() == nullptr ? 1 : 0), "cancelled and run, or neither");
-  });
+twice const discarded_beside_worker("thread_pool", "a shutdown that cancels, beside a worker", [] {
+  counted run;
+  thread_pool pool(1);
+  auto f = pool.submit([&] { run.add(); });
+  pool.shutdown(true, true);
+  check(f.done(), "a job was forgotten");
+  check(run.get() == (f.error() == nullptr ? 1 : 0), "cancelled and run, or neither");
 });
 
-twice const discarded_in_deque("thread_pool", "a shutdown that cancels, beside a job that submits", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    std::optional<future<void>> inner;
-    thread_pool pool(1);
-    auto f = pool.submit([&] {
-      try {
-        inner = pool.submit([&] { run.add(); });
-      } catch (concur::closed const&) {
-      }
-    });
-    pool.shutdown(true, true);
-    check(f.done() && (!inner || inner->done()), "a job was forgotten");
-    check(run.get() == (inner && inner->error() == nullptr ? 1 : 0), "cancelled and run, or neither");
+twice const discarded_in_deque("thread_pool", "a shutdown that cancels, beside a job that submits", [] {
+  counted run;
+  std::optional<future<void>> inner;
+  thread_pool pool(1);
+  auto f = pool.submit([&] {
+    try {
+      inner = pool.submit([&] { run.add(); });
+    } catch (concur::closed const&) {
+    }
   });
+  pool.shutdown(true, true);
+  check(f.done() && (!inner || inner->done()), "a job was forgotten");
+  check(run.get() == (inner && inner->error() == nullptr ? 1 : 0), "cancelled and run, or neither");
 });
 
-twice const idle("thread_pool", "wait_idle after a post", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    thread_pool pool(1);
-    pool.post([&] { run.add(); });
-    pool.wait_idle();
-    check(run.get() == 1, "idle before the job has run, or without what it did");
-  });
+twice const idle("thread_pool", "wait_idle after a post", [] {
+  counted run;
+  thread_pool pool(1);
+  pool.post([&] { run.add(); });
+  pool.wait_idle();
+  check(run.get() == 1, "idle before the job has run, or without what it did");
 });
 
 twice const idle_beside_post(
@@ -263,7 +244,7 @@ twice const idle_beside_post(
       });
       s.finally([&] { check(run.get() == 1, "the job did not run"); });
     },
-    two_preemptions(1));
+    preemptions(2, 0, 1));
 
 // Tells of its end.
 class ending {
@@ -302,10 +283,10 @@ void wait_beside_shutdown(scenario& s) {
 }
 
 registration const idle_beside_shutdown("thread_pool", "wait_idle and stats beside a shutdown that cancels",
-                                        wait_beside_shutdown, two_preemptions());
-registration const idle_beside_shutdown_old_values(
-    "thread_pool", "wait_idle and stats beside a shutdown that cancels, old values", wait_beside_shutdown,
-    {.preemptions = 1, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 1});
+                                        wait_beside_shutdown, preemptions(2));
+registration const idle_beside_shutdown_old_values("thread_pool",
+                                                   "wait_idle and stats beside a shutdown that cancels, old values",
+                                                   wait_beside_shutdown, preemptions(1, 0, 1));
 
 twice const figures(
     "thread_pool", "stats beside a post",
@@ -322,7 +303,7 @@ twice const figures(
         pool.reset();
       });
     },
-    two_preemptions(1));
+    preemptions(2, 0, 1));
 
 // What is discarded counts as started, and so as posted before.
 twice const figures_beside_discard("thread_pool", "stats beside a shutdown that discards", [](scenario& s) {
@@ -333,88 +314,78 @@ twice const figures_beside_discard("thread_pool", "stats beside a shutdown that 
     pool.close(true);
   });
   s.thread("onlooker", [&] {
-    auto const all = pool.counted();
+    auto const all = pool.counts().now();
     check(all.done <= all.started && all.started <= all.posted, "figures of different moments");
   });
   s.finally([&] { pool.drop_reference(); });
 });
 
-twice const cancelled("thread_pool", "a cancel beside the begin", [](scenario& s) {
-  s.thread("owner", [] {
-    counted run;
-    thread_pool pool(1);
-    auto f = pool.submit([&] { run.add(); });
-    bool const first = f.cancel();
-    f.wait();
-    bool const error = f.error() != nullptr;
-    check(error ? first && run.get() == 0 : run.get() == 1, "cancelled and run, or neither");
-  });
+twice const cancelled("thread_pool", "a cancel beside the begin", [] {
+  counted run;
+  thread_pool pool(1);
+  auto f = pool.submit([&] { run.add(); });
+  bool const first = f.cancel();
+  f.wait();
+  bool const error = f.error() != nullptr;
+  check(error ? first && run.get() == 0 : run.get() == 1, "cancelled and run, or neither");
 });
 
 // The job that waits runs the other one in place, or finds that it was cancelled.
 twice const in_place(
     "thread_pool", "a job that waits for a job of its pool, beside its cancel",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        thread_pool pool(1);
-        std::optional<future<void>> inner;
-        concur::event made;
-        auto outer = pool.submit([&] {
-          inner = pool.submit([&] { run.add(); });
-          made.set();
-          inner->wait();
-          check(inner->done(), "a wait that was not one");
-        });
-        made.wait();
-        bool const first = inner->cancel();
-        outer.get();
-        check(inner->error() == nullptr ? run.get() == 1 : first && run.get() == 0, "cancelled and run, or neither");
+    [] {
+      counted run;
+      thread_pool pool(1);
+      std::optional<future<void>> inner;
+      concur::event made;
+      auto outer = pool.submit([&] {
+        inner = pool.submit([&] { run.add(); });
+        made.set();
+        inner->wait();
+        check(inner->done(), "a wait that was not one");
       });
+      made.wait();
+      bool const first = inner->cancel();
+      outer.get();
+      check(inner->error() == nullptr ? run.get() == 1 : first && run.get() == 0, "cancelled and run, or neither");
     },
     schedules_of_three());
 
 // One worker waits for the job, and so runs it in place unless the other one has taken it.
 registration const wanted_by_two(
     "thread_pool", "a job that one worker waits for and another takes",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        thread_pool pool(2);
-        pool.submit([&] { pool.submit([&] { run.add(); }).get(); }).get();
-        check(run.get() == 1, "not run once");
-      });
+    [] {
+      counted run;
+      thread_pool pool(2);
+      pool.submit([&] { pool.submit([&] { run.add(); }).get(); }).get();
+      check(run.get() == 1, "not run once");
     },
-    two_preemptions());
+    preemptions(2));
 
 // The first worker has the job in its own deque, and blocks: the other one has to come, asleep or not.
 registration const needs_what_it_gave(
     "thread_pool", "a job that needs a job it has posted",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        concur::event told;
-        thread_pool pool(2);
-        auto f = pool.submit([&] {
-          pool.post([&] { told.set(); });
-          told.wait();
-        });
-        f.get();
+    [] {
+      concur::event told;
+      thread_pool pool(2);
+      auto f = pool.submit([&] {
+        pool.post([&] { told.set(); });
+        told.wait();
       });
+      f.get();
     },
-    {.preemptions = 1, .timeouts = 0, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0});
+    preemptions(1));
 
 registration const two_workers(
     "thread_pool", "two workers, a job for each",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        thread_pool pool(2);
-        concur::event other;
-        auto f = pool.submit([&] { other.wait(); });
-        pool.post([&] { other.set(); });
-        f.get();
-      });
+    [] {
+      thread_pool pool(2);
+      concur::event other;
+      auto f = pool.submit([&] { other.wait(); });
+      pool.post([&] { other.set(); });
+      f.get();
     },
-    two_preemptions());
+    preemptions(2));
 
 }  // namespace
 

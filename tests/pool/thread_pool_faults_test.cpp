@@ -298,6 +298,13 @@ TEST_CASE("thread_pool_faults: every allocation of arming a timer may fail", "[t
   CHECK(taken_back == 200);
 }
 
+TEST_CASE("thread_pool_faults: without memory for its wait async_shutdown shuts nothing down", "[thread_pool_faults]") {
+  if (!failing_new::available()) return;
+  thread_pool pool(2);
+  CHECK(with_every_allocation_failing([&] { static_cast<void>(pool.async_shutdown()); }) == 1);
+  CHECK(pool.submit([] { return 1; }).get() == 1);
+}
+
 TEST_CASE("thread_pool_faults: memory that runs out in a job is an error of its future", "[thread_pool_faults]") {
   thread_pool pool(1);
   auto f = pool.submit([]() -> std::string { throw std::bad_alloc(); });

@@ -45,6 +45,7 @@ bool refuses_all(thread_pool& pool) {
   for (auto const each : {job_priority::high, job_priority::normal, job_priority::low}) {
     all = refused([&] { static_cast<void>(pool.submit(each, job, counted_value(2))); }) && all;
     all = refused([&] { pool.post(each, job, counted_value(2)); }) && all;
+    all = refused([&] { static_cast<void>(pool.submit_many(each, job, std::vector<counted_value>(3))); }) && all;
   }
   auto const stoppable = [&](stop_token const&) { ++ran; };
   all = refused([&] { static_cast<void>(pool.submit(stoppable)); }) && all;

@@ -3,14 +3,16 @@
 // Tasks on whole pools: what keeps the workers from their end, and who tells them that it has come.
 #include <concur/pool/thread_pool.hpp>
 
-#include "support/bounded.hpp"
+#include "support/explored_task.hpp"
 
+#include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/sync/event.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -21,19 +23,11 @@ using concur::future;
 using concur::task;
 using concur::thread_pool;
 using explored::counted;
+using explored::preemptions;
 using explored::registration;
 using explored::testing::check;
 using explored::testing::scenario;
 using namespace std::chrono_literals;
-
-explored::testing::options preemptions(int count, int stale_reads = 0) {
-  return {.preemptions = count,
-          .timeouts = 0,
-          .spurious = 0,
-          .weak_failures = 0,
-          .clock_jumps = 0,
-          .stale_reads = stale_reads};
-}
 
 task<> counts(counted& run) {
   run.add();
@@ -65,57 +59,49 @@ task<> spawns(thread_pool& pool, counted& run) {
 
 registration const ends(
     "thread_pool_tasks", "a task beside the destructor",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        {
-          thread_pool pool(1);
-          static_cast<void>(concur::spawn(pool, counts(run)));
-        }
-        check(run.get() == 1, "the task did not run before the end of the pool");
-      });
+    [] {
+      counted run;
+      {
+        thread_pool pool(1);
+        static_cast<void>(concur::spawn(pool, counts(run)));
+      }
+      check(run.get() == 1, "the task did not run before the end of the pool");
     },
-    preemptions(3, 1));
+    preemptions(3, 0, 1));
 
 registration const goes_on(
     "thread_pool_tasks", "a task that yields, beside the destructor",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        {
-          thread_pool pool(1);
-          static_cast<void>(concur::spawn(pool, yields(run)));
-        }
-        check(run.get() == 1, "the task did not end before the pool");
-      });
+    [] {
+      counted run;
+      {
+        thread_pool pool(1);
+        static_cast<void>(concur::spawn(pool, yields(run)));
+      }
+      check(run.get() == 1, "the task did not end before the pool");
     },
     preemptions(3));
 
 registration const spawned_by_task(
     "thread_pool_tasks", "a task that spawns a task, beside the destructor",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        {
-          thread_pool pool(1);
-          static_cast<void>(concur::spawn(pool, spawns(pool, run)));
-        }
-        check(run.get() == 1, "what the task spawned did not run");
-      });
+    [] {
+      counted run;
+      {
+        thread_pool pool(1);
+        static_cast<void>(concur::spawn(pool, spawns(pool, run)));
+      }
+      check(run.get() == 1, "what the task spawned did not run");
     },
     preemptions(2));
 
 registration const asleep(
     "thread_pool_tasks", "a task that sleeps, beside the destructor",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        {
-          thread_pool pool(1);
-          static_cast<void>(concur::spawn(pool, sleeps(run)));
-        }
-        check(run.get() == 1, "the task did not end before the pool");
-      });
+    [] {
+      counted run;
+      {
+        thread_pool pool(1);
+        static_cast<void>(concur::spawn(pool, sleeps(run)));
+      }
+      check(run.get() == 1, "the task did not end before the pool");
     },
     preemptions(2));
 
@@ -138,19 +124,79 @@ registration const woken_last(
 // One of the workers ends the last task while the other is on its way to sleep, or sleeps.
 registration const two_workers(
     "thread_pool_tasks", "the last of two workers' tasks, beside the destructor",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        event told;
-        {
-          thread_pool pool(2);
-          static_cast<void>(concur::spawn(pool, waits(told, run)));
-          told.set();
-        }
-        check(run.get() == 1, "the task did not end before the pool");
-      });
+    [] {
+      counted run;
+      event told;
+      {
+        thread_pool pool(2);
+        static_cast<void>(concur::spawn(pool, waits(told, run)));
+        told.set();
+      }
+      check(run.get() == 1, "the task did not end before the pool");
     },
     preemptions(1));
+
+// What a worker posts lies in its own deque: the other one comes for it while the owner takes it, and while both end.
+registration const stolen(
+    "thread_pool_tasks", "a task in its worker's own deque beside a thief, and the destructor",
+    [] {
+      counted run;
+      {
+        thread_pool pool(2);
+        static_cast<void>(concur::spawn(pool, spawns(pool, run)));
+      }
+      check(run.get() == 1, "what the task spawned did not run");
+    },
+    preemptions(2));
+
+task<> tells(event& told) {
+  told.set();
+  co_return;
+}
+
+task<> blocks(thread_pool& pool, counted& run) {
+  event told;
+  static_cast<void>(concur::spawn(pool, tells(told)));
+  told.wait();
+  run.add();
+  co_return;
+}
+
+registration const stolen_from_held(
+    "thread_pool_tasks", "a worker that is held until the other one has run a task of its deque",
+    [] {
+      counted run;
+      {
+        thread_pool pool(2);
+        static_cast<void>(concur::spawn(pool, blocks(pool, run)));
+      }
+      check(run.get() == 1, "the task did not end before the pool");
+    },
+    preemptions(2));
+
+task<> gathers(counted& first, counted& second) {
+  int const once = 1;
+  co_await concur::gather(counts(first), counts(second));
+  check(first.get() == once && second.get() == once, "not seen by the parent");
+}
+
+// The children begin on one worker or on both, and either of them resumes the parent.
+void gather_on(int workers) {
+  counted first;
+  counted second;
+  std::optional<future<void>> f;
+  {
+    thread_pool pool{std::size_t(workers)};
+    f = concur::spawn(pool, gathers(first, second));
+  }
+  check(f->done() && f->error() == nullptr, "it did not end before the pool");
+}
+
+registration const gathered(
+    "thread_pool_tasks", "a gather of two tasks on one worker", [] { gather_on(1); }, preemptions(2));
+
+registration const gathered_by_two(
+    "thread_pool_tasks", "a gather of two tasks on two workers", [] { gather_on(2); }, preemptions(2));
 
 // Either it is refused or it runs.
 bool spawn_refused(thread_pool& pool, counted& run, std::optional<future<void>>& result) {
@@ -198,32 +244,28 @@ registration const cancelled_beside_spawn(
 // The wake and the cancel of the task, and its way to sleep.
 registration const cancelled_asleep(
     "thread_pool_tasks", "a task that waits, beside a shutdown that cancels",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        event never;
-        thread_pool pool(1);
-        auto f = concur::spawn(pool, waits(never, run));
-        pool.shutdown(true, true);
-        check(f.done() && f.error() != nullptr && run.get() == 0, "not cancelled");
-      });
+    [] {
+      counted run;
+      event never;
+      thread_pool pool(1);
+      auto f = concur::spawn(pool, waits(never, run));
+      pool.shutdown(true, true);
+      check(f.done() && f.error() != nullptr && run.get() == 0, "not cancelled");
     },
     preemptions(3));
 
 registration const cancelled_sleep(
     "thread_pool_tasks", "a task that sleeps, beside its cancel",
-    [](scenario& s) {
-      s.thread("owner", [] {
-        counted run;
-        std::optional<future<void>> f;
-        {
-          thread_pool pool(1);
-          f = concur::spawn(pool, sleeps(run));
-          f->cancel();
-        }
-        check(f->done(), "a task was forgotten");
-        check(run.get() == (f->error() == nullptr ? 1 : 0), "cancelled and run");
-      });
+    [] {
+      counted run;
+      std::optional<future<void>> f;
+      {
+        thread_pool pool(1);
+        f = concur::spawn(pool, sleeps(run));
+        f->cancel();
+      }
+      check(f->done(), "a task was forgotten");
+      check(run.get() == (f->error() == nullptr ? 1 : 0), "cancelled and run");
     },
     preemptions(2));
 
@@ -259,29 +301,9 @@ registration const figures(
         pool.reset();
       });
     },
-    preemptions(1, 1));
+    preemptions(1, 0, 1));
 
 // Somebody else's task that has moved here is waited for, too.
-class visitor_home final : public concur::executor {
- public:
-  void post(concur::work& item) noexcept override {
-    item_.set(&item);
-    arrived_.set();
-  }
-  void arm(concur::timer_node&, concur::time_point) override {}
-  bool disarm(concur::timer_node&) noexcept override { return false; }
-  void run_one() {
-    concur::executor_scope const here(*this);
-    arrived_.wait();
-    arrived_.clear();
-    item_.get()->run();
-  }
-
- private:
-  concur::os::plain<concur::work*> item_{nullptr};
-  event arrived_;
-};
-
 task<> visits(thread_pool& pool, counted& run) {
   int const once = 1;
   try {
@@ -299,7 +321,7 @@ registration const visited(
       auto& arrived = s.make<event>();
       auto& run = s.make<counted>();
       s.thread("visitor", [&] {
-        visitor_home home;
+        explored::one_slot_executor home;
         auto f = concur::spawn(home, visits(*pool, run));
         home.run_one();
         arrived.set();
@@ -319,7 +341,7 @@ registration const visited_beside_shutdown(
       auto& pool = s.make<std::optional<thread_pool>>(std::in_place, 1);
       auto& run = s.make<counted>();
       s.thread("visitor", [&] {
-        visitor_home home;
+        explored::one_slot_executor home;
         auto f = concur::spawn(home, visits(*pool, run));
         while (!f.done()) home.run_one();
         check(f.error() == nullptr, "neither refused nor run");

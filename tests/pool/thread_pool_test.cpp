@@ -21,6 +21,7 @@
 #include <iterator>
 #include <list>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <pthread.h>
 #include <ranges>
@@ -488,6 +489,23 @@ TEST_CASE("thread_pool: a pool of one begins jobs from outside in the order in w
   }
 }
 
+// In a pool that has been in use for a while, and has looked everywhere many times.
+TEST_CASE("thread_pool: jobs from outside stay in order, however often the worker has looked for work",
+          "[thread_pool]") {
+  thread_pool pool(1);
+  for (int round = 0; round < rounds(400); ++round) {
+    order done;
+    {
+      held_workers const held(pool, 1);
+      for (int i = 0; i < 16; ++i) pool.post(done.append(i));
+    }
+    pool.wait_idle();
+    std::vector<int> expected(16);
+    std::iota(expected.begin(), expected.end(), 0);
+    if (done.list() != expected) FAIL("out of order in round " << round);
+  }
+}
+
 TEST_CASE("thread_pool: jobs of a job are begun newest first, before those that wait outside", "[thread_pool]") {
   thread_pool pool(1);
   order done;
@@ -686,6 +704,31 @@ TEST_CASE("thread_pool: submit_many queues in the order of the range, behind wha
   pool.wait_idle();
   bool const in_order = done.list() == expected;
   CHECK(in_order);
+}
+
+TEST_CASE("thread_pool: submit_many with a priority", "[thread_pool]") {
+  thread_pool pool(1);
+  order done;
+  auto const add = [&done](int n) { done.append(n)(); };
+  {
+    held_workers const held(pool, 1);
+    static_cast<void>(pool.submit_many(job_priority::low, add, std::vector{31, 32}));
+    static_cast<void>(pool.submit_many(job_priority::normal, add, std::vector{21, 22}));
+    static_cast<void>(pool.submit_many(add, std::views::iota(23, 25)));
+    auto const first = pool.submit_many(job_priority::high, add, std::vector{11, 12});
+    CHECK(first.size() == 2);
+    pool.post(job_priority::high, done.append(13));
+  }
+  pool.wait_idle();
+  CHECK(done.list() == std::vector{11, 12, 13, 21, 22, 23, 24, 31, 32});
+
+  // In a job, which waits for those that it gives.
+  int total = 0;
+  pool.submit([&] {
+        for (auto& each : pool.submit_many(job_priority::low, &doubled, std::views::iota(0, 10))) total += each.get();
+      })
+      .get();
+  CHECK(total == 90);
 }
 
 TEST_CASE("thread_pool: submit_many in a job, whose jobs may be waited for there", "[thread_pool]") {

@@ -325,12 +325,8 @@ TEST_CASE("thread_pool_waiting: wait_idle with limits of every kind", "[thread_p
 TEST_CASE("thread_pool_waiting: a wait_idle ends with a stop or a cancel", "[thread_pool_waiting]") {
   thread_pool pool(1);
   held_workers held(pool, 1);
-  concur::os::stop_source source;
-  bool idle = true;
-  std::thread waiting([&] { idle = pool.wait_idle(source.get_token()); });
-  source.request_stop();
-  waiting.join();
-  CHECK_FALSE(idle);
+  auto const wait = [&pool](concur::os::stop_token const& stop) { return pool.wait_idle(stop); };
+  support::check_stop_in_vain(wait);
 
   queue_executor here;
   int passed = 0;
@@ -342,7 +338,7 @@ TEST_CASE("thread_pool_waiting: a wait_idle ends with a stop or a cancel", "[thr
   CHECK(passed == 0);
   held.release();
   pool.wait_idle();
-  CHECK(pool.wait_idle(source.get_token()));
+  support::check_stop_too_late(wait);
 }
 
 TEST_CASE("thread_pool_waiting: many wait for the same idle moment", "[thread_pool_waiting]") {

@@ -9,6 +9,7 @@
 #include <concur/core/os.hpp>
 #include <concur/queue/ring.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -43,28 +44,59 @@ class element {
   lives* lives_;
 };
 
-/// The model of a bounded queue, and what was done to the real one.
+/// The model of a bounded queue, and what was done to the real one. What a call is called with and returns is added
+/// when it has returned, with the moment at which it began:
+///
+///     auto const at = log.begin();
+///     q.put(7);
+///     log.add_put(at, 7);
+///
+/// A wait that a stop or a cancel has ended need not be added, since it did nothing.
 class history {
- public:
-  explicit history(std::size_t capacity) : capacity_(capacity) {}
+  struct model {
+    std::deque<int> elements{};
+    bool closed = false;
+  };
+  using step_type = std::function<bool(model&)>;  // does it to the model; false if the result cannot be
 
+ public:
   using outcome = concur::ring_outcome;
+  /// Which of the elements that are in comes out next; of the model's, which are in the order in which they came.
+  using next_out = std::function<std::size_t(std::deque<int> const&)>;
+
+  static std::size_t oldest(std::deque<int> const&) { return 0; }
+  static std::size_t newest(std::deque<int> const& elements) { return elements.size() - 1; }
+  static std::size_t greatest(std::deque<int> const& elements) {
+    return std::size_t(std::max_element(elements.begin(), elements.end()) - elements.begin());
+  }
+
+  explicit history(std::size_t capacity, next_out next = oldest) : capacity_(capacity), next_(std::move(next)) {}
 
   void start_with(std::vector<int> const& values) { model_.elements.assign(values.begin(), values.end()); }
+
+  int begin() { return ++now_; }
+  /// A put that succeeded, found the queue full, or closed.
+  void add_put(int began, int value, outcome result = outcome::done) { add(began, put_step(value, result)); }
+  /// A get that gave the value, found the queue empty, or at its end.
+  void add_get(int began, int value) { add(began, get_step(value, outcome::done)); }
+  void add_get(int began, outcome result) { add(began, get_step(element::moved_from, result)); }
+  /// Several puts, or gets, one after the other; what others do may come between.
+  void add_puts(int began, std::vector<int> const& values) {
+    add_all(began, values, [this](int value) { return put_step(value, outcome::done); });
+  }
+  void add_gets(int began, std::vector<int> const& values) {
+    add_all(began, values, [this](int value) { return get_step(value, outcome::done); });
+  }
+  void add_close(int began) {
+    add(began, [](model& m) { return m.closed = true; });
+  }
 
   outcome push(concur::ring<element>& r, int value, lives& counted) {
     element item(value, counted);
     auto const at = begin();
-    auto const result = r.push(item);
+    auto const result = r.push(std::move(item));
     bool const intact = result == outcome::done || item.value() == value;
-    add(at, [=, this](model& m) {
-      bool const full = m.elements.size() == capacity_;
-      if (!intact || (result == outcome::closed) != m.closed) return false;
-      if (m.closed) return true;
-      if (full != (result == outcome::refused)) return false;
-      if (!full) m.elements.push_back(value);
-      return true;
-    });
+    add(at, [intact, step = put_step(value, result)](model& m) { return intact && step(m); });
     return result;
   }
 
@@ -75,12 +107,7 @@ class history {
       element const mine(std::move(item));
       value = mine.value();
     });
-    add(at, [=](model& m) {
-      if (m.elements.empty()) return result == (m.closed ? outcome::closed : outcome::refused);
-      if (result != outcome::done || m.elements.front() != value) return false;
-      m.elements.pop_front();
-      return true;
-    });
+    add(at, get_step(value, result));
     return result;
   }
 
@@ -142,20 +169,41 @@ class history {
   bool explained() const { return explain(model_, 0); }
 
  private:
-  struct model {
-    std::deque<int> elements{};
-    bool closed = false;
-  };
   struct operation {
     int began;
     int ended;
-    std::function<bool(model&)> step;  // does it to the model; false if the result cannot be
+    step_type step;
+    unsigned after = 0;  // the operation that has to come first, as a set
   };
 
-  int begin() { return ++now_; }
+  step_type put_step(int value, outcome result) const {
+    return [=, this](model& m) {
+      bool const full = m.elements.size() == capacity_;
+      if ((result == outcome::closed) != m.closed) return false;
+      if (m.closed) return true;
+      if (full != (result == outcome::refused)) return false;
+      if (!full) m.elements.push_back(value);
+      return true;
+    };
+  }
+  step_type get_step(int value, outcome result) const {
+    return [=, this](model& m) {
+      if (m.elements.empty()) return result == (m.closed ? outcome::closed : outcome::refused);
+      auto const next = m.elements.begin() + std::ptrdiff_t(next_(m.elements));
+      if (result != outcome::done || *next != value) return false;
+      m.elements.erase(next);
+      return true;
+    };
+  }
+
+  void add(int began, step_type step) { operations_.push_back({began, ++now_, std::move(step)}); }
   template <class Step>
-  void add(int began, Step step) {
-    operations_.push_back({began, ++now_, step});
+  void add_all(int began, std::vector<int> const& values, Step step) {
+    unsigned before = 0;
+    for (int value : values) {
+      add(began, step(value));
+      operations_.back().after = std::exchange(before, 1u << (operations_.size() - 1));
+    }
   }
 
   bool explain(model const& before, unsigned done) const {
@@ -166,6 +214,7 @@ class history {
     }
     for (std::size_t i = 0; i < operations_.size(); ++i) {
       if ((done & 1u << i) != 0 || operations_[i].began > earliest_end) continue;
+      if ((operations_[i].after & ~done) != 0) continue;
       model after = before;
       if (operations_[i].step(after) && explain(after, done | 1u << i)) return true;
     }
@@ -173,6 +222,7 @@ class history {
   }
 
   std::size_t const capacity_;
+  next_out const next_;
   model model_;
   int now_ = 0;
   std::vector<operation> operations_;

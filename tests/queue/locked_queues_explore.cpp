@@ -9,46 +9,89 @@
 
 namespace {
 
+using concur::ring_outcome;
 using explored::counted;
 using explored::element;
+using explored::history;
 using explored::lives;
 using explored::twice;
 using explored::testing::scenario;
 
 template <class Queue, class Limit>
-void closed_between(scenario& s, Limit limit) {
+void closed_between(scenario& s, Limit limit, history::next_out const& next) {
   auto& items = s.make<Queue>(limit);
-  auto& put = s.make<counted>();
-  auto& got = s.make<counted>();
+  auto& log = s.make<history>(items.capacity(), next);
   s.thread("producer", [&] {
-    try {
-      for (int i = 1; i <= 2; ++i) {
+    for (int i = 1; i <= 2; ++i) {
+      auto const at = log.begin();
+      try {
         items.put(i);
-        put.add(i);
+        log.add_put(at, i);
+      } catch (concur::closed const&) {
+        return log.add_put(at, i, ring_outcome::closed);
       }
-    } catch (concur::closed const&) {
     }
   });
   s.thread("consumer", [&] {
-    for (int& item : items) got.add(item);
+    auto at = log.begin();
+    for (int const& item : items) {
+      log.add_get(at, item);
+      at = log.begin();
+    }
+    log.add_get(at, ring_outcome::closed);
     s.check(items.empty() && items.is_closed(), "the loop ended too early");
   });
-  s.thread("closer", [&] { items.close(); });
-  s.finally([&] { s.check(put.get() == got.get(), "an element was lost or made up"); });
+  s.thread("closer", [&] {
+    auto const at = log.begin();
+    items.close();
+    log.add_close(at);
+  });
+  s.finally([&] { s.check(log.explained(), "no order of the calls explains their results"); });
+}
+
+// Two are in before the first get, so that their order shows.
+template <class Queue>
+void ordered(scenario& s, history::next_out const& next) {
+  auto& items = s.make<Queue>(std::size_t{2});
+  auto& log = s.make<history>(std::size_t{2}, next);
+  auto const put = [&](int value) {
+    auto const at = log.begin();
+    items.put(value);
+    log.add_put(at, value);
+  };
+  auto const get = [&] {
+    auto const at = log.begin();
+    log.add_get(at, items.get());
+  };
+  put(2);
+  s.thread("producer", [=] { put(1), put(3); });
+  s.thread("consumer", [=] { get(), get(); });
+  s.finally([=, &s, &log] {
+    get();
+    s.check(log.explained(), "no order of the calls explains their results");
+  });
 }
 
 twice const unbounded_queue(
     "locked queues", "unbounded: put beside get beside close",
-    [](scenario& s) { closed_between<concur::queue<int>>(s, concur::unbounded); }, explored::schedules_of_three());
+    [](scenario& s) { closed_between<concur::queue<int>>(s, concur::unbounded, history::oldest); },
+    explored::schedules_of_three());
 
 twice const lifo(
     "locked queues", "lifo: put beside get beside close",
-    [](scenario& s) { closed_between<concur::lifo_queue<int>>(s, std::size_t{1}); }, explored::schedules_of_three());
+    [](scenario& s) { closed_between<concur::lifo_queue<int>>(s, std::size_t{1}, history::newest); },
+    explored::schedules_of_three());
 
 twice const priority(
     "locked queues", "priority: put beside get beside close",
-    [](scenario& s) { closed_between<concur::priority_queue<int>>(s, concur::unbounded); },
+    [](scenario& s) { closed_between<concur::priority_queue<int>>(s, concur::unbounded, history::greatest); },
     explored::schedules_of_three());
+
+twice const lifo_order("locked queues", "lifo: two puts beside two gets",
+                       [](scenario& s) { ordered<concur::lifo_queue<int>>(s, history::newest); });
+
+twice const priority_order("locked queues", "priority: two puts beside two gets",
+                           [](scenario& s) { ordered<concur::priority_queue<int>>(s, history::greatest); });
 
 twice const shown("locked queues", "what was done before a put and before a report is visible", [](scenario& s) {
   auto& items = s.make<concur::queue<counted*>>(concur::unbounded);

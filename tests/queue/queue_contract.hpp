@@ -7,6 +7,7 @@
 //     }
 #pragma once
 
+#include "../support/cancel_moments.hpp"
 #include "../support/catch.hpp"
 #include "../support/fake_fiber.hpp"
 #include "../support/hammer.hpp"
@@ -511,57 +512,32 @@ class queue_contract {
 
   // Before, while and between: whatever the moment, what went in comes out or is still inside.
   static void a_cancel_loses_nothing() {
-    for (int steps = 0; steps <= 7; ++steps) {
-      for (bool more_after_cancel : {false, true}) {
-        INFO("cancelled after " << steps << " steps, " << more_after_cancel);
-        {
-          parcels q(Kind::limit(4));
-          queue_executor here;
-          int got = 0, put = 0;
-          auto const root = spawn(here, get_three(q, got));
-          auto const give = [&] {
-            q.put(parcel(1));
-            ++put;
-          };
-          for (int step = 0; step < steps; ++step) {
-            if (step % 2 == 0) {
-              here.run_all();
-            } else {
-              give();
-            }
-          }
-          root->cancel();
-          if (more_after_cancel) give();
-          here.run_all();
-          REQUIRE(root->done());
-          CHECK(root->was_cancelled() == (got < 3));
-          CHECK(got + int(q.size()) == put);
-        }
-        if (Kind::bounded) {
-          parcels q(Kind::limit(1));
-          q.put(parcel(9));
-          queue_executor here;
-          int put = 0, refused = 0, got = 0;
-          auto const root = spawn(here, put_three(q, put, refused));
-          auto const take = [&] { got += q.try_get() ? 1 : 0; };
-          for (int step = 0; step < steps; ++step) {
-            if (step % 2 == 0) {
-              here.run_all();
-            } else {
-              take();
-            }
-          }
-          root->cancel();
-          if (more_after_cancel) take();
-          here.run_all();
-          REQUIRE(root->done());
-          CHECK(root->was_cancelled() == (put < 3));
-          if (steps != 0) CHECK(refused == (put < 3 ? 1 : 0));
-          CHECK(1 + put == got + int(q.size()));
-        }
-        CHECK(parcel::alive() == 0);
+    at_every_cancel(7, [](cancel_moment const& moment) {
+      {
+        parcels q(Kind::limit(4));
+        queue_executor here;
+        int got = 0, put = 0;
+        auto const root = spawn(here, get_three(q, got));
+        moment.strike(here, *root, [&] {
+          q.put(parcel(1));
+          ++put;
+        });
+        CHECK(root->was_cancelled() == (got < 3));
+        CHECK(got + int(q.size()) == put);
       }
-    }
+      if (Kind::bounded) {
+        parcels q(Kind::limit(1));
+        q.put(parcel(9));
+        queue_executor here;
+        int put = 0, refused = 0, got = 0;
+        auto const root = spawn(here, put_three(q, put, refused));
+        moment.strike(here, *root, [&] { got += q.try_get() ? 1 : 0; });
+        CHECK(root->was_cancelled() == (put < 3));
+        if (moment.begun()) CHECK(refused == (put < 3 ? 1 : 0));
+        CHECK(1 + put == got + int(q.size()));
+      }
+      CHECK(parcel::alive() == 0);
+    });
   }
 
   static test_task<> get_and_be_cancelled(queue<int>& q) {

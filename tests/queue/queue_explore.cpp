@@ -5,56 +5,73 @@
 #include "support/explored_task.hpp"
 
 #include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace {
 
 using namespace std::chrono_literals;
+using concur::ring_outcome;
 using explored::counted;
 using explored::destructible;
 using explored::element;
 using explored::lives;
+using explored::preemptions;
 using explored::twice;
 using explored::testing::scenario;
 
-// Values that were put in and got out must be the same, however often, unless they are still inside.
 struct state {
-  explicit state(std::size_t capacity) : items(capacity) {}
+  explicit state(std::size_t capacity) : log(capacity), items(capacity) {}
 
   bool put(int value) {
     element item(value, alive);
+    auto const at = log.begin();
     try {
       items->put(std::move(item));
     } catch (concur::closed const&) {
       concur::testing::check(item.value() == value, "a refused element was touched");
+      log.add_put(at, value, ring_outcome::closed);
       return false;
     }
-    in += value;
+    log.add_put(at, value);
     return true;
   }
   bool put_for(int value) {
     element item(value, alive);
+    auto const at = log.begin();
     bool const done = items->try_put_for(std::move(item), 1ms);
     concur::testing::check(done || item.value() == value, "a refused element was touched");
-    if (done) in += value;
+    log.add_put(at, value, done ? ring_outcome::done : ring_outcome::refused);
     return done;
   }
   bool get() {
+    auto const at = log.begin();
     try {
-      out += items->get().value();
+      log.add_get(at, items->get().value());
     } catch (concur::closed const&) {
+      log.add_get(at, ring_outcome::closed);
       return false;
     }
     return true;
   }
   bool get_for() {
-    auto const item = items->try_get_for(1ms);
-    if (item) out += item->value();
+    auto const at = log.begin();
+    return got(at, items->try_get_for(1ms));
+  }
+  bool got(int at, std::optional<element> const& item) {
+    if (item) log.add_get(at, item->value());
+    else log.add_get(at, ring_outcome::refused);
     return item.has_value();
+  }
+  void close() {
+    auto const at = log.begin();
+    items->close();
+    log.add_close(at);
   }
 
   lives alive;
-  int in = 0;
-  int out = 0;
+  explored::history log;
   bool got_by_task = false;
   destructible<concur::queue<element>> items;
 };
@@ -64,7 +81,7 @@ state& make_state(scenario& s, std::size_t capacity, std::vector<int> const& val
   for (int value : values) st.put(value);
   s.finally([&s, &st] {
     while (!st.items->empty()) st.get();
-    s.check(st.in == st.out, "an element was lost or made up");
+    s.check(st.log.explained(), "no order of the calls explains their results");
     st.items.destroy();
     s.check(st.alive.made == st.alive.gone, "an element was not destroyed, or twice");
   });
@@ -100,13 +117,13 @@ twice const two_producers(
 twice const getter_closed("queue", "close beside get", [](scenario& s) {
   auto& st = make_state(s, 1);
   s.thread("consumer", [&] { s.check(!st.get(), "an element came out of nothing"); });
-  s.thread("closer", [&st] { st.items->close(); });
+  s.thread("closer", [&st] { st.close(); });
 });
 
 twice const putter_closed("queue", "close beside put into a full one", [](scenario& s) {
   auto& st = make_state(s, 1, {1});
   s.thread("producer", [&] { s.check(!st.put(2), "an element went where no room was"); });
-  s.thread("closer", [&st] { st.items->close(); });
+  s.thread("closer", [&st] { st.close(); });
 });
 
 twice const closed_between(
@@ -119,7 +136,7 @@ twice const closed_between(
         }
         s.check(st.items->empty() && st.items->is_closed(), "closed was said before it was drained");
       });
-      s.thread("closer", [&st] { st.items->close(); });
+      s.thread("closer", [&st] { st.close(); });
     },
     explored::schedules_of_three());
 
@@ -136,12 +153,6 @@ twice const timed_put("queue", "a limit beside a get", [](scenario& s) {
 });
 
 // Within smaller bounds, since the event count alone is explored within the others.
-explored::testing::options two_preemptions() {
-  auto bounds = explored::schedules_of_three();
-  bounds.preemptions = 2;
-  return bounds;
-}
-
 // The hint that the timed party got must not be lost: the other waits for ever otherwise.
 twice const timed_beside_untimed(
     "queue", "timed beside untimed",
@@ -153,13 +164,14 @@ twice const timed_beside_untimed(
       s.thread("untimed", [&st] { st.get(); });
       s.thread("producer", [&st] { st.put(1); });
     },
-    two_preemptions());
+    preemptions(2, 1));
 
 twice const stopped("queue", "a stop beside a put", [](scenario& s) {
   auto& st = make_state(s, 1);
   auto& stop = s.make<concur::os::stop_source>();
   s.thread("consumer", [&] {
-    if (auto const item = st.items->get(stop.get_token())) st.out += item->value();
+    auto const at = st.log.begin();
+    if (auto const item = st.items->get(stop.get_token())) st.got(at, item);
   });
   s.thread("producer", [&st] { st.put(1); });
   s.thread("stopper", [&stop] { stop.request_stop(); });
@@ -173,13 +185,17 @@ twice const in_bulk(
         std::vector<element> items;
         items.reserve(3);
         for (int i = 1; i <= 3; ++i) items.emplace_back(i, st.alive);
-        st.in += int(st.items->put_many(std::move(items))) * 2;  // 1 + 2 + 3
+        auto const at = st.log.begin();
+        concur::testing::check(st.items->put_many(std::move(items)) == 3, "not all went in");
+        st.log.add_puts(at, {1, 2, 3});
       });
       s.thread("consumer", [&st] {
         for (int left = 3; left > 0;) {
-          auto const items = st.items->get_many(2);
-          for (auto& item : items) st.out += item.value();
-          left -= int(items.size());
+          auto const at = st.log.begin();
+          std::vector<int> values;
+          for (auto const& item : st.items->get_many(2)) values.push_back(item.value());
+          st.log.add_gets(at, values);
+          left -= int(values.size());
         }
       });
     },
@@ -217,10 +233,8 @@ twice const reported(
       s.thread("producer", [&st] { st.put(1), st.put(2); });
       for (auto const* name : {"first", "second"}) {
         s.thread(name, [&st] {
-          auto const item = st.items->try_get();
-          if (!item) return;
-          st.out += item->value();
-          st.items->task_done();
+          auto const at = st.log.begin();
+          if (st.got(at, st.items->try_get())) st.items->task_done();
         });
       }
     },
@@ -250,18 +264,19 @@ twice const joined_by_two(
     explored::schedules_of_three());
 
 support::test_task<> get_in_task(state& st) {
-  auto& items = *st.items;
-  element const item = co_await items.async_get();
-  st.out += item.value();
+  auto const at = st.log.begin();
+  element const item = co_await st.items->async_get();
+  st.log.add_get(at, item.value());
   st.got_by_task = true;
 }
 
 support::test_task<> put_in_task(state& st, int value) {
   element item(value, st.alive);
   bool refused = true;
+  auto const at = st.log.begin();
   try {
     co_await st.items->async_put(std::move(item));
-    st.in += value;
+    st.log.add_put(at, value);
     refused = false;
   } catch (concur::closed const&) {
   } catch (concur::cancelled const&) {
@@ -287,7 +302,7 @@ twice const task_closed("queue", "a task gets, closed", [](scenario& s) {
   auto& st = make_state(s, 1);
   auto& t = s.make<explored::one_task>(get_in_task(st));
   s.thread("worker", [&t] { t.run(); });
-  s.thread("closer", [&st] { st.items->close(); });
+  s.thread("closer", [&st] { st.close(); });
   s.finally([&] { s.check(t.failed(), "nothing was put in, so it had to see the end"); });
 });
 

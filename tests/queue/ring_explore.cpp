@@ -176,8 +176,8 @@ twice const left("ring", "a place is free only when its element has left", [](sc
   });
   s.thread("producer", [&, many = s.choose(2) == 1] {
     element item(2, alive);
-    bool const done =
-        many ? places->push_many(std::move_iterator(&item), 1) == 1 : places->push(item) == concur::ring_outcome::done;
+    bool const done = many ? places->push_many(std::move_iterator(&item), 1) == 1
+                           : places->push(std::move(item)) == concur::ring_outcome::done;
     if (done) s.check(gone.get() == 1, "a place was taken before its element had left");
   });
   s.finally([&] {

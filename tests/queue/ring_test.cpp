@@ -57,11 +57,11 @@ TEST_CASE("ring: a refused element is as it was", "[ring]") {
   CHECK(mine == nullptr);
   mine = std::make_unique<int>(2);
   CHECK_FALSE(r.try_push(std::move(mine)));
-  CHECK(r.push(mine) == ring_outcome::refused);
+  CHECK(r.push(std::move(mine)) == ring_outcome::refused);
   CHECK(r.close());
   CHECK_FALSE(r.close());
   CHECK(r.is_closed());
-  CHECK(r.push(mine) == ring_outcome::closed);
+  CHECK(r.push(std::move(mine)) == ring_outcome::closed);
   CHECK(r.push_many(std::move_iterator(&mine), 1) == 0);
   REQUIRE(mine != nullptr);
   CHECK(*mine == 2);

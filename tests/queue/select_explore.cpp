@@ -25,7 +25,9 @@ using concur::detail::selection_arm;
 using explored::counted;
 using explored::destructible;
 using explored::element;
+using explored::history;
 using explored::lives;
+using explored::preemptions;
 using explored::twice;
 using explored::testing::check;
 using explored::testing::scenario;
@@ -215,35 +217,48 @@ twice const selection_throwing(
     },
     explored::schedules_of_three());
 
-// What select does in a task, over two queues and some elements. Values that went in and came out must be the same.
+// What select does in a task, over two queues and some elements. Each queue has a history, and a select is in that of
+// the queue it has chosen.
 struct state {
-  state(std::size_t first_capacity, std::size_t second_capacity) : first(first_capacity), second(second_capacity) {}
+  state(std::size_t first_capacity, std::size_t second_capacity)
+      : logs{history(first_capacity), history(second_capacity)}, first(first_capacity), second(second_capacity) {}
 
   concur::queue<element>& of(std::size_t which) { return which == 0 ? *first : *second; }
   bool put(std::size_t which, int value) {
     element item(value, alive);
+    auto const at = logs[which].begin();
     try {
       of(which).put(std::move(item));
     } catch (concur::closed const&) {
       check(item.value() == value, "a refused element was touched");
+      logs[which].add_put(at, value, ring_outcome::closed);
       return false;
     }
-    in += value;
+    logs[which].add_put(at, value);
     return true;
   }
-  void take(element&& item) {
+  void take(std::size_t which, int at, element&& item) {
     element const mine(std::move(item));
-    out += mine.value();
+    logs[which].add_get(at, mine.value());
   }
-  void get(std::size_t which) { take(of(which).get()); }
+  void get(std::size_t which) {
+    auto const at = logs[which].begin();
+    take(which, at, of(which).get());
+  }
+  // For one select that begins afterwards.
   auto on_get_from(std::size_t which) {
-    return on_get(of(which), [this](element&& item) { take(std::move(item)); });
+    return on_get(of(which),
+                  [this, which, at = logs[which].begin()](element&& item) { take(which, at, std::move(item)); });
+  }
+  void close(std::size_t which) {
+    auto const at = logs[which].begin();
+    of(which).close();
+    logs[which].add_close(at);
   }
   void select() { concur::select(on_get_from(0), on_get_from(1)); }
 
   lives alive;
-  int in = 0;
-  int out = 0;
+  history logs[2];
   bool got_by_task = false;
   destructible<concur::queue<element>> first;
   destructible<concur::queue<element>> second;
@@ -254,8 +269,8 @@ state& make_state(scenario& s, std::size_t first_capacity = 1, std::size_t secon
   s.finally([&s, &st] {
     for (std::size_t which : {0u, 1u}) {
       while (!st.of(which).empty()) st.get(which);
+      s.check(st.logs[which].explained(), "no order of the calls explains their results");
     }
-    s.check(st.in == st.out, "an element was lost or made up");
     st.first.destroy();
     st.second.destroy();
     s.check(st.alive.made == st.alive.gone, "an element was not destroyed, or twice");
@@ -284,10 +299,11 @@ twice const room("select", "an element for either of two full ones", [](scenario
   s.thread("selecting", [&st, which] {
     element a(4, st.alive);
     element b(8, st.alive);
+    auto const at = st.logs[which].begin();
     auto const done = concur::select(on_put(st.of(0), std::move(a)), on_put(st.of(1), std::move(b)));
     check(done == which, "put where no room was");
     check((done == 0 ? b : a).value() == (done == 0 ? 8 : 4), "an element that was not put was touched");
-    st.in += done == 0 ? 4 : 8;
+    st.logs[which].add_put(at, done == 0 ? 4 : 8);
   });
   s.thread("consumer", [&st, which] { st.get(which); });
 });
@@ -300,10 +316,11 @@ twice const both_ways("select", "a get and a put, beside a get and a put", [](sc
     bool put = false;
     for (int i = 0; i < 2; ++i) {
       element mine(4, st.alive);
+      auto const at = st.logs[1].begin();
       if (put) {
         concur::select(st.on_get_from(0));
       } else if (concur::select(st.on_get_from(0), on_put(st.of(1), std::move(mine))) == 1) {
-        st.in += 4;
+        st.logs[1].add_put(at, 4);
         put = true;
       }
     }
@@ -321,7 +338,7 @@ twice const closed_one("select", "a close of each", [](scenario& s) {
     } catch (concur::closed const&) {
     }
   });
-  s.thread("closer", [&st] { st.first->close(), st.second->close(); });
+  s.thread("closer", [&st] { st.close(0), st.close(1); });
 });
 
 // A loop ends when both have ended, and has everything then.
@@ -335,9 +352,9 @@ twice const closed_each("select", "a loop beside a put and the closes", [](scena
     s.check(st.first->empty() && st.second->empty(), "closed was said before all was drained");
   });
   s.thread("producer", [&st] {
-    st.first->close();
+    st.close(0);
     st.put(1, 1);
-    st.second->close();
+    st.close(1);
   });
 });
 
@@ -350,17 +367,11 @@ twice const gone("select", "a queue that goes right after", [](scenario& s) {
   });
   s.thread("producer", [&st] { st.put(0, 1); });
   s.finally([&] {
-    s.check(st.out == 1 && st.first->empty(), "the element was not taken");
+    s.check(st.first->empty() && st.logs[0].explained(), "the element was not taken");
     st.first.destroy();
     s.check(st.alive.made == st.alive.gone, "an element was not destroyed, or twice");
   });
 });
-
-explored::testing::options two_preemptions() {
-  auto bounds = explored::schedules_of_three();
-  bounds.preemptions = 2;
-  return bounds;
-}
 
 // Within smaller bounds, since the waiting alone is explored within the others.
 explored::registration const limited(
@@ -373,7 +384,7 @@ explored::registration const limited(
       s.thread("consumer", [&st] { st.get(0); });
       s.thread("producer", [&st] { st.put(0, 1); });
     },
-    two_preemptions());
+    preemptions(2, 1));
 
 support::test_task<> select_in_task(state& st) {
   auto const first = st.on_get_from(0);
@@ -392,9 +403,9 @@ twice const task("select", "a task, a put into either", [](scenario& s) {
 
 support::test_task<> select_counted(state& st, counted& steps) {
   auto const first = st.on_get_from(0);
-  auto const second = on_get(st.of(1), [&st, &steps](element&& item) {
+  auto const second = on_get(st.of(1), [&st, &steps, at = st.logs[1].begin()](element&& item) {
     steps.add();
-    st.take(std::move(item));
+    st.take(1, at, std::move(item));
   });
   steps.add();
   co_await concur::async_select(first, second);
@@ -419,7 +430,7 @@ twice const task_closed("select", "a task, a close of each", [](scenario& s) {
   auto& st = make_state(s);
   auto& t = s.make<explored::one_task>(select_in_task(st));
   s.thread("worker", [&t] { t.run(); });
-  s.thread("closer", [&st] { st.first->close(), st.second->close(); });
+  s.thread("closer", [&st] { st.close(0), st.close(1); });
   s.finally([&] { s.check(t.failed(), "nothing was put in, so it had to see the end"); });
 });
 

@@ -636,40 +636,26 @@ TEST_CASE("select: a loop of a task has everything, and ends when all are closed
 
 // Before, while and between: whatever the moment, what went in comes out or is still inside.
 TEST_CASE("select: a cancel loses nothing", "[select]") {
-  for (int steps = 0; steps <= 7; ++steps) {
-    for (bool more_after_cancel : {false, true}) {
-      INFO("cancelled after " << steps << " steps, " << more_after_cancel);
-      {
-        two_queues st(8);
-        queue_executor here;
-        std::vector<std::size_t> which;
-        int put = 0;
-        auto const root = spawn(here, select_three(st, which));
-        auto const give = [&] {
-          if (++put % 2 == 0) {
-            st.numbers.put(put);
-          } else {
-            st.parcels.put(parcel(put));
-          }
-        };
-        for (int step = 0; step < steps; ++step) {
-          if (step % 2 == 0) {
-            here.run_all();
-          } else {
-            give();
-          }
+  support::at_every_cancel(7, [](support::cancel_moment const& moment) {
+    {
+      two_queues st(8);
+      queue_executor here;
+      std::vector<std::size_t> which;
+      int put = 0;
+      auto const root = spawn(here, select_three(st, which));
+      moment.strike(here, *root, [&] {
+        if (++put % 2 == 0) {
+          st.numbers.put(put);
+        } else {
+          st.parcels.put(parcel(put));
         }
-        root->cancel();
-        if (more_after_cancel) give();
-        here.run_all();
-        REQUIRE(root->done());
-        CHECK(root->was_cancelled() == (st.got.size() < 3));
-        CHECK(st.got.size() + st.numbers.size() + st.parcels.size() == std::size_t(put));
-        CHECK(st.got.size() == which.size());
-      }
-      CHECK(parcel::alive() == 0);
+      });
+      CHECK(root->was_cancelled() == (st.got.size() < 3));
+      CHECK(st.got.size() + st.numbers.size() + st.parcels.size() == std::size_t(put));
+      CHECK(st.got.size() == which.size());
     }
-  }
+    CHECK(parcel::alive() == 0);
+  });
 }
 
 namespace {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <concur/sync/barrier.hpp>
-#include <concur/sync/mutex.hpp>
 
+#include "../support/misuse.hpp"
+#include "destroyed_when_woken.hpp"
 #include "lock_contract.hpp"
 
 #include <algorithm>
@@ -23,12 +24,14 @@ using concur::broken_barrier;
 using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::seconds;
+using support::complaint_of;
 using support::foreign_coroutine;
 using support::queue_executor;
 using support::ready_order;
 using support::root_task;
 using support::rounds;
 using support::spawn;
+using support::speaks_of;
 using support::test_task;
 using support::threads_executor;
 
@@ -81,10 +84,10 @@ class crowd_of_tasks {
 }  // namespace
 
 TEST_CASE("barrier: made for no parties or less, it throws", "[barrier][misuse]") {
-  CHECK_THROWS_AS(barrier(0), concur::misuse);
-  CHECK_THROWS_AS(barrier(-1), concur::misuse);
-  CHECK_THROWS_AS(barrier(PTRDIFF_MIN), concur::misuse);
-  CHECK_THROWS_AS(barrier(0, [] {}), concur::misuse);
+  for (std::ptrdiff_t const parties : {std::ptrdiff_t{0}, std::ptrdiff_t{-1}, PTRDIFF_MIN}) {
+    CHECK(complaint_of([=] { barrier b(parties); }) == "a barrier was made for no parties, or for less than none");
+    CHECK(speaks_of(complaint_of([=] { barrier b(parties, [] {}); }), "made for no parties"));
+  }
 }
 
 TEST_CASE("barrier: a single party passes at once", "[barrier]") {
@@ -765,8 +768,8 @@ TEST_CASE("barrier: when the last party has left for good, nobody can come any m
   b.arrive_and_drop();
   CHECK(calls == 2);
   CHECK(b.parties() == 0);
-  CHECK_THROWS_AS(b.arrive_and_wait(), concur::misuse);
-  CHECK_THROWS_AS(b.arrive_and_drop(), concur::misuse);
+  CHECK(speaks_of(complaint_of([&] { b.arrive_and_wait(); }), "arrived at a barrier that all parties had left"));
+  CHECK(speaks_of(complaint_of([&] { b.arrive_and_drop(); }), "left a barrier that all parties had left"));
   crowd_of_tasks late(here, b, 1);
   here.run_all();
   CHECK_THROWS_AS(late.root(0).result(), concur::misuse);
@@ -866,8 +869,6 @@ TEST_CASE("barrier: a foreign coroutine waits on the executor of its thread", "[
 
 namespace {
 
-using memory = support::lock_contract<concur::mutex>;
-
 // A party that was let go destroys the barrier as soon as the other has written, after its own return, that it has
 // passed; or, with `early`, while the other is still inside the call that let it go.
 template <class Memory>
@@ -877,7 +878,7 @@ void a_party_may_destroy_it(int times, bool early) {
     std::atomic<int> inside{2};
   };
   auto const use = [early](shared_object* object, bool slowly) {
-    if (slowly) memory::linger();  // the other falls asleep
+    if (slowly) support::linger();  // the other falls asleep
     std::size_t const index = object->b.arrive_and_wait();
     bool const destroys = early ? index == 0 : object->inside.fetch_sub(1) == 1;
     if (!destroys) return;
@@ -911,15 +912,15 @@ void a_party_may_destroy_it(int times, bool early) {
 }  // namespace
 
 TEST_CASE("barrier: the last of the parties to return may destroy it", "[barrier]") {
-  a_party_may_destroy_it<memory::heap_allocated>(rounds(100'000), false);
+  a_party_may_destroy_it<support::heap_allocated>(rounds(100'000), false);
 }
 
 TEST_CASE("barrier: who was let go may destroy it while the call that did so returns", "[barrier]") {
-  a_party_may_destroy_it<memory::heap_allocated>(rounds(100'000), true);
+  a_party_may_destroy_it<support::heap_allocated>(rounds(100'000), true);
 }
 
 TEST_CASE("barrier: who was let go may unmap its page while the call that did so returns", "[barrier]") {
-  a_party_may_destroy_it<memory::own_page>(rounds(20'000), true);
+  a_party_may_destroy_it<support::own_page>(rounds(20'000), true);
 }
 
 TEST_CASE("barrier: one in static storage", "[barrier]") {

@@ -7,6 +7,7 @@
 #include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
+#include "destroyed_when_woken.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -515,31 +516,34 @@ TEST_CASE("condition: a foreign coroutine waits on the executor of its thread", 
   CHECK(is_free(shared.m));
 }
 
-TEST_CASE("condition: who was notified may destroy it while notify returns", "[condition]") {
+namespace {
+
+template <class Memory>
+void who_was_notified_may_destroy_it(int times) {
   mutex m;
-  std::atomic<condition*> offered{nullptr};
-  int const times = rounds(50'000);
-  support::hammer crowd;
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      auto const mine = std::make_unique<condition>();
-      std::unique_lock lock(m);
-      offered.store(mine.get());
-      mine->wait(lock);
-    }
-  });
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      condition* other = nullptr;
-      for (concur::brief_wait offer; (other = offered.exchange(nullptr)) == nullptr;) offer.pause();
-      m.lock();  // it has given up the lock, so it waits
-      m.unlock();
-      for (int yields = i % 16 == 0 ? 100 : 0; yields > 0; --yields) concur::os::yield();  // it falls asleep
-      other->notify_one();
-    }
-  });
-  crowd.run();
-  SUCCEED();
+  support::the_waiter_may_destroy_it<Memory>(
+      times, [](void* place) { return new (place) condition; },
+      [&m](condition& mine, int, auto offer) {
+        std::unique_lock lock(m);
+        offer();
+        mine.wait(lock);
+      },
+      [&m](condition& other, auto fall_asleep) {
+        m.lock();  // it has given up the lock, so it waits
+        m.unlock();
+        fall_asleep();
+        other.notify_one();
+      });
+}
+
+}  // namespace
+
+TEST_CASE("condition: who was notified may destroy it while notify returns", "[condition]") {
+  who_was_notified_may_destroy_it<support::heap_allocated>(rounds(50'000));
+}
+
+TEST_CASE("condition: who was notified may unmap its page while notify returns", "[condition]") {
+  who_was_notified_may_destroy_it<support::own_page>(rounds(20'000));
 }
 
 namespace {

@@ -7,6 +7,7 @@
 #include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
+#include "destroyed_when_woken.hpp"
 
 #include <atomic>
 #include <memory>
@@ -302,33 +303,32 @@ TEST_CASE("event: what is done before a set is not lost to a clear that takes it
   CHECK(lost == 0);
 }
 
-TEST_CASE("event: the party that set lets go may destroy it while set returns", "[event]") {
-  std::atomic<event*> offered{nullptr};
-  int const times = rounds(100'000);
-  support::hammer crowd;
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      auto* const mine = new event;
-      offered.store(mine);
-      if (i % 2 == 0) {
-        mine->wait();
-      } else {
-        while (!mine->wait_for(std::chrono::microseconds(1))) {
+namespace {
+
+template <class Memory>
+void the_party_that_set_lets_go_may_destroy_it(int times) {
+  support::the_waiter_may_destroy_it<Memory>(
+      times, [](void* place) { return new (place) event; },
+      [](event& mine, int i, auto offer) {
+        offer();
+        if (i % 2 == 0) return mine.wait();
+        while (!mine.wait_for(std::chrono::microseconds(1))) {
         }
-      }
-      delete mine;
-    }
-  });
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      event* taken = nullptr;
-      for (concur::brief_wait other; (taken = offered.exchange(nullptr)) == nullptr;) other.pause();
-      for (int yields = i % 16 == 0 ? 100 : 0; yields > 0; --yields) concur::os::yield();  // it falls asleep
-      taken->set();
-    }
-  });
-  crowd.run();
-  SUCCEED();
+      },
+      [](event& taken, auto fall_asleep) {
+        fall_asleep();
+        taken.set();
+      });
+}
+
+}  // namespace
+
+TEST_CASE("event: the party that set lets go may destroy it while set returns", "[event]") {
+  the_party_that_set_lets_go_may_destroy_it<support::heap_allocated>(rounds(100'000));
+}
+
+TEST_CASE("event: the party that set lets go may unmap its page while set returns", "[event]") {
+  the_party_that_set_lets_go_may_destroy_it<support::own_page>(rounds(20'000));
 }
 
 namespace {

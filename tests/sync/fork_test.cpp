@@ -24,11 +24,16 @@ TEST_CASE("fork: a child can use fresh primitives while the parent's threads use
   constexpr int users = 8;
   int const forks = support::rounds(CONCUR_CHECKED ? 2'000 : 10'000);
   every_primitive used;
+  concur::thread_specific<int> own;
   std::atomic<bool> over{false};
   std::vector<concur::thread> threads;
   for (int i = 0; i < users; ++i) {
     threads.emplace_back([&] {
-      for (int turn = 0; !over.load(std::memory_order_relaxed); ++turn) used.use_beside_others(turn);
+      for (int turn = 0; !over.load(std::memory_order_relaxed); ++turn) {
+        used.use_beside_others(turn);
+        if (turn % 8 == 0) own.reset();  // the next one is made under a lock of the process
+        ++*own;
+      }
     });
   }
   int right = 0;

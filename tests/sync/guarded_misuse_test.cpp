@@ -6,7 +6,7 @@
 #include <concur/sync/guarded.hpp>
 
 #include "../support/catch.hpp"
-#include "../support/hammer.hpp"
+#include "../support/misuse.hpp"
 
 #include <string>
 #include <utility>
@@ -14,21 +14,9 @@
 namespace {
 
 using concur::guarded;
-using support::reported_misuse;
+using support::report_of;
+using support::speaks_of;
 using support::throwing_misuse_handler;
-
-// What `use` reports, or nothing.
-template <class Use>
-std::string report_of(Use use) {
-  try {
-    use();
-  } catch (reported_misuse const& report) {
-    return report.sentence;
-  }
-  return "";
-}
-
-bool speaks_of(std::string const& report, char const* words) { return report.find(words) != std::string::npos; }
 
 }  // namespace
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <concur/sync/latch.hpp>
-#include <concur/sync/mutex.hpp>
 
+#include "../support/misuse.hpp"
+#include "destroyed_when_woken.hpp"
 #include "lock_contract.hpp"
 
 #include <array>
@@ -16,12 +17,14 @@
 namespace {
 
 using concur::latch;
+using support::complaint_of;
 using support::foreign_coroutine;
 using support::queue_executor;
 using support::ready_order;
 using support::root_task;
 using support::rounds;
 using support::spawn;
+using support::speaks_of;
 using support::test_task;
 using support::threads_executor;
 
@@ -80,19 +83,20 @@ TEST_CASE("latch: opens when the count is zero, and stays open", "[latch]") {
 }
 
 TEST_CASE("latch: made with a count of zero, below it or above max(), it throws", "[latch][misuse]") {
-  CHECK_THROWS_AS(latch(0), concur::misuse);
-  CHECK_THROWS_AS(latch(-1), concur::misuse);
-  CHECK_THROWS_AS(latch(PTRDIFF_MIN), concur::misuse);
-  CHECK_THROWS_AS(latch(latch::max() + 1), concur::misuse);
-  CHECK_THROWS_AS(latch(PTRDIFF_MAX), concur::misuse);
+  for (std::ptrdiff_t const count : {std::ptrdiff_t{0}, std::ptrdiff_t{-1}, PTRDIFF_MIN}) {
+    CHECK(complaint_of([=] { latch l(count); }) == "a latch was made with a count of zero or less");
+  }
+  for (std::ptrdiff_t const count : {latch::max() + 1, PTRDIFF_MAX}) {
+    CHECK(complaint_of([=] { latch l(count); }) == "a latch was made with a count above latch::max()");
+  }
   latch greatest(latch::max());
   CHECK(has_left(greatest, latch::max()));
 }
 
 TEST_CASE("latch: counted down by too much or by less than nothing, it throws and changes nothing", "[latch][misuse]") {
   latch l(2);
-  CHECK_THROWS_AS(l.count_down(3), concur::misuse);
-  CHECK_THROWS_AS(l.count_down(-1), concur::misuse);
+  CHECK(speaks_of(complaint_of([&] { l.count_down(3); }), "by more than was left of its count"));
+  CHECK(speaks_of(complaint_of([&] { l.count_down(-1); }), "by less than nothing"));
   CHECK_THROWS_AS(l.count_down(PTRDIFF_MIN), concur::misuse);
   CHECK_THROWS_AS(l.count_down(PTRDIFF_MAX), concur::misuse);
   CHECK_THROWS_AS(l.arrive_and_wait(3), concur::misuse);
@@ -321,48 +325,35 @@ namespace {
 // A party that has waited destroys the latch, while the count_down that let it go may not have returned.
 template <class Memory>
 void the_waiter_may_destroy_it(int times) {
-  std::atomic<latch*> offered{nullptr};
-  support::hammer crowd;
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      auto* const mine = new (Memory::allocate(sizeof(latch))) latch(2);
-      offered.store(mine);
-      switch (i % 3) {
-        case 0: mine->wait(); break;
-        case 1:
-          while (!mine->wait_for(std::chrono::microseconds(1))) {
-          }
-          break;
-        default:
-          while (!mine->try_wait()) concur::os::yield();
-      }
-      mine->~latch();
-      Memory::release(mine, sizeof(latch));
-    }
-  });
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      latch* taken = nullptr;
-      for (concur::brief_wait other; (taken = offered.exchange(nullptr)) == nullptr;) other.pause();
-      taken->count_down();
-      for (int yields = i % 16 == 0 ? 100 : 0; yields > 0; --yields) concur::os::yield();  // it falls asleep
-      taken->count_down();
-    }
-  });
-  crowd.run();
-  SUCCEED();
+  support::the_waiter_may_destroy_it<Memory>(
+      times, [](void* place) { return new (place) latch(2); },
+      [](latch& mine, int i, auto offer) {
+        offer();
+        switch (i % 3) {
+          case 0: mine.wait(); break;
+          case 1:
+            while (!mine.wait_for(std::chrono::microseconds(1))) {
+            }
+            break;
+          default:
+            while (!mine.try_wait()) concur::os::yield();
+        }
+      },
+      [](latch& taken, auto fall_asleep) {
+        taken.count_down();
+        fall_asleep();
+        taken.count_down();
+      });
 }
-
-using memory = support::lock_contract<concur::mutex>;
 
 }  // namespace
 
 TEST_CASE("latch: the party that waited may destroy it while count_down returns", "[latch]") {
-  the_waiter_may_destroy_it<memory::heap_allocated>(rounds(100'000));
+  the_waiter_may_destroy_it<support::heap_allocated>(rounds(100'000));
 }
 
 TEST_CASE("latch: the party that waited may unmap its page while count_down returns", "[latch]") {
-  the_waiter_may_destroy_it<memory::own_page>(rounds(20'000));
+  the_waiter_may_destroy_it<support::own_page>(rounds(20'000));
 }
 
 namespace {

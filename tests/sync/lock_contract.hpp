@@ -15,6 +15,7 @@
 #include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
+#include "destroyed_when_woken.hpp"
 
 #include <concur/core/os.hpp>
 
@@ -26,7 +27,6 @@
 #include <mutex>
 #include <new>
 #include <stop_token>
-#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -396,17 +396,8 @@ class lock_contract {
     for (int i = 0; i < times; ++i) auto const guard = co_await lock.async_lock();
   }
 
-  struct heap_allocated {
-    static void* allocate(std::size_t size) { return ::operator new(size); }
-    static void release(void* place, std::size_t) { ::operator delete(place); }
-  };
-  struct own_page {
-    static void* allocate(std::size_t) {
-      return mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    }
-    static void release(void* place, std::size_t) { munmap(place, page); }
-    static constexpr std::size_t page = 4096;
-  };
+  using heap_allocated = support::heap_allocated;
+  using own_page = support::own_page;
 
   // The last of two users destroys the lock as soon as its own unlock has returned, while the unlock of the other may
   // not have.
@@ -448,13 +439,6 @@ class lock_contract {
     });
     crowd.run();
     SUCCEED();
-  }
-
-  static void linger() {
-    for (int i = 0; i < 20; ++i) {
-      for (int j = 0; j < 50; ++j) concur::os::spin_pause();
-      concur::os::yield();
-    }
   }
 
   struct event_log {

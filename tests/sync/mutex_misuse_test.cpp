@@ -5,6 +5,7 @@
 #define CONCUR_CHECKED 1
 #include <concur/sync/mutex.hpp>
 
+#include "../support/misuse.hpp"
 #include "lock_contract.hpp"
 
 #include <string>
@@ -12,23 +13,11 @@
 namespace {
 
 using support::queue_executor;
-using support::reported_misuse;
+using support::report_of;
 using support::spawn;
+using support::speaks_of;
 using support::test_task;
 using support::throwing_misuse_handler;
-
-// What `use` reports, or nothing.
-template <class Use>
-std::string report_of(Use use) {
-  try {
-    use();
-  } catch (reported_misuse const& report) {
-    return report.sentence;
-  }
-  return "";
-}
-
-bool speaks_of(std::string const& report, char const* words) { return report.find(words) != std::string::npos; }
 
 test_task<> lock_twice(concur::mutex& m) {
   auto const guard = co_await m.async_lock();

@@ -5,6 +5,7 @@
 #define CONCUR_CHECKED 1
 #include <concur/sync/recursive_mutex.hpp>
 
+#include "../support/misuse.hpp"
 #include "lock_contract.hpp"
 
 #include <string>
@@ -14,21 +15,10 @@ namespace {
 using concur::recursive_mutex;
 using contract = support::lock_contract<recursive_mutex>;
 using support::queue_executor;
-using support::reported_misuse;
+using support::report_of;
 using support::spawn;
 using support::test_task;
 using support::throwing_misuse_handler;
-
-// What `use` reports, or nothing.
-template <class Use>
-std::string report_of(Use use) {
-  try {
-    use();
-  } catch (reported_misuse const& report) {
-    return report.sentence;
-  }
-  return "";
-}
 
 bool is_the_report(std::string const& report) {
   return report == "unlock() of a recursive_mutex by a party that does not hold it";

@@ -7,6 +7,7 @@
 #include "../support/limits.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
+#include "destroyed_when_woken.hpp"
 
 #include <atomic>
 #include <climits>
@@ -281,33 +282,32 @@ TEST_CASE("semaphore: a foreign coroutine waits on the executor of its thread", 
   coroutine.rethrow_error();
 }
 
-TEST_CASE("semaphore: who got the permit may destroy it while release returns", "[semaphore]") {
-  std::atomic<semaphore*> offered{nullptr};
-  int const times = rounds(100'000);
-  support::hammer crowd;
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      auto* const mine = new semaphore(0);
-      offered.store(mine);
-      if (i % 2 == 0) {
-        mine->acquire();
-      } else {
-        while (!mine->try_acquire_for(std::chrono::microseconds(1))) {
+namespace {
+
+template <class Memory>
+void who_got_the_permit_may_destroy_it(int times) {
+  support::the_waiter_may_destroy_it<Memory>(
+      times, [](void* place) { return new (place) semaphore(0); },
+      [](semaphore& mine, int i, auto offer) {
+        offer();
+        if (i % 2 == 0) return mine.acquire();
+        while (!mine.try_acquire_for(std::chrono::microseconds(1))) {
         }
-      }
-      delete mine;
-    }
-  });
-  crowd.add([&] {
-    for (int i = 0; i < times; ++i) {
-      semaphore* taken = nullptr;
-      for (concur::brief_wait other; (taken = offered.exchange(nullptr)) == nullptr;) other.pause();
-      for (int yields = i % 16 == 0 ? 100 : 0; yields > 0; --yields) concur::os::yield();  // it falls asleep
-      taken->release();
-    }
-  });
-  crowd.run();
-  SUCCEED();
+      },
+      [](semaphore& taken, auto fall_asleep) {
+        fall_asleep();
+        taken.release();
+      });
+}
+
+}  // namespace
+
+TEST_CASE("semaphore: who got the permit may destroy it while release returns", "[semaphore]") {
+  who_got_the_permit_may_destroy_it<support::heap_allocated>(rounds(100'000));
+}
+
+TEST_CASE("semaphore: who got the permit may unmap its page while release returns", "[semaphore]") {
+  who_got_the_permit_may_destroy_it<support::own_page>(rounds(20'000));
 }
 
 TEST_CASE("semaphore: every form in one hammer, never more inside than permits, none lost", "[semaphore]") {

@@ -221,21 +221,26 @@ class shared_lock_contract {
     Lock lock;
     {
       std::shared_lock const first(lock);
-      std::shared_lock second(lock, std::defer_lock);
-      // From other parties, as one may not share twice.
       CHECK_FALSE(is_free_elsewhere(lock));
       CHECK(is_open_elsewhere(lock));
-      std::thread([&] {
-        if (second.try_lock()) second.unlock();
-        if (second.try_lock_for(std::chrono::seconds(10))) second.unlock();
-        if (second.try_lock_until(std::chrono::steady_clock::now() + std::chrono::seconds(10))) second.unlock();
+      int owned = 0;
+      std::thread([&] {  // another party, as one may not share twice
+        std::shared_lock second(lock, std::defer_lock);
+        auto const and_unlock = [&](bool locked) {
+          if (!locked) return;
+          ++owned;
+          second.unlock();
+        };
+        and_unlock(second.try_lock());
+        and_unlock(second.try_lock_for(std::chrono::seconds(10)));
+        and_unlock(second.try_lock_until(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
         second.lock();
-      }).join();
-      CHECK(second.owns_lock());
-      second.release();
+        owned += second.owns_lock();
+      })
+          .join();
+      CHECK(owned == 4);
+      CHECK_FALSE(is_free_elsewhere(lock));
     }
-    CHECK_FALSE(is_free(lock));
-    lock.unlock_shared();
     CHECK(is_free(lock));
 
     // A condition that readers wait for.
@@ -797,7 +802,7 @@ class shared_lock_contract {
     };
     auto const use = [](shared_object* object, bool reading, bool slowly) {
       reading ? object->lock.lock_shared() : object->lock.lock();
-      if (slowly) exclusive::linger();
+      if (slowly) linger();
       bool const last = object->used.fetch_add(1, std::memory_order_relaxed) == 1;
       reading ? object->lock.unlock_shared() : object->lock.unlock();
       if (!last) return;
@@ -844,7 +849,7 @@ class shared_lock_contract {
         shared_object* const mine = object;
         mine->lock.lock_shared();
         mine->inside.fetch_add(1, std::memory_order_relaxed);
-        if (i % 16 == 0) exclusive::linger();
+        if (i % 16 == 0) linger();
         mine->lock.unlock_shared();
       }
     });

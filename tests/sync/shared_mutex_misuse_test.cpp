@@ -5,9 +5,11 @@
 #define CONCUR_CHECKED 1
 #include <concur/sync/shared_mutex.hpp>
 
+#include "../support/misuse.hpp"
 #include "shared_lock_contract.hpp"
 
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -15,26 +17,21 @@ using concur::shared_mutex;
 using contract = support::lock_contract<shared_mutex>;
 using shared_contract = support::shared_lock_contract<shared_mutex>;
 using support::queue_executor;
-using support::reported_misuse;
+using support::report_of;
 using support::spawn;
+using support::speaks_of;
 using support::test_task;
 using support::throwing_misuse_handler;
 
-// What `use` reports, or nothing.
-template <class Use>
-std::string report_of(Use use) {
-  try {
-    use();
-  } catch (reported_misuse const& report) {
-    return report.sentence;
-  }
-  return "";
-}
-
-bool speaks_of(std::string const& report, char const* words) { return report.find(words) != std::string::npos; }
+constexpr char const* not_shared = "shared_mutex by a party that does not share it";
 
 test_task<> lock_and(shared_mutex& m, void (*then)(shared_mutex&)) {
   auto const guard = co_await m.async_lock();
+  then(m);
+}
+
+test_task<> share_and(shared_mutex& m, void (*then)(shared_mutex&)) {
+  auto const guard = co_await m.async_lock_shared();
   then(m);
 }
 
@@ -119,16 +116,17 @@ TEST_CASE("shared_mutex: a task that holds it and locks it again is told", "[sha
   CHECK(contract::is_free(m));  // the guards have let go
 }
 
-TEST_CASE("shared_mutex: an unlock_shared is reported while nobody shares it", "[shared_mutex][misuse]") {
+TEST_CASE("shared_mutex: an unlock_shared is reported while nobody shares it, whoever waits",
+          "[shared_mutex][misuse]") {
   throwing_misuse_handler const throwing;
   shared_mutex m;
   auto const unlock_shared = [&m] { m.unlock_shared(); };
-  CHECK(speaks_of(report_of(unlock_shared), "nobody shares"));
+  CHECK(speaks_of(report_of(unlock_shared), not_shared));
   m.lock_shared();
   m.unlock_shared();
-  CHECK(speaks_of(report_of(unlock_shared), "nobody shares"));
+  CHECK(speaks_of(report_of(unlock_shared), not_shared));
   m.lock();
-  CHECK(speaks_of(report_of(unlock_shared), "nobody shares"));
+  CHECK(speaks_of(report_of(unlock_shared), not_shared));
   CHECK_FALSE(shared_contract::is_open(m));
 
   // While somebody waits.
@@ -136,13 +134,95 @@ TEST_CASE("shared_mutex: an unlock_shared is reported while nobody shares it", "
   auto const reader = spawn(here, shared_contract::share_often(m, 1));
   auto const writer = spawn(here, contract::take_often(m, 1));
   here.run_all();
-  CHECK(speaks_of(report_of(unlock_shared), "nobody shares"));
+  CHECK(speaks_of(report_of(unlock_shared), not_shared));
   here.run_all();
   CHECK_FALSE(reader->done());
   m.unlock();
   here.run_all();
   CHECK(reader->done());
   CHECK(writer->done());
+  CHECK(contract::is_free(m));
+}
+
+TEST_CASE("shared_mutex: an unlock_shared by a party without a share is reported while others have one",
+          "[shared_mutex][misuse]") {
+  throwing_misuse_handler const throwing;
+  shared_mutex m;
+  {
+    shared_contract::shared_by_another_thread const reader(m);
+    CHECK(speaks_of(report_of([&] { m.unlock_shared(); }), not_shared));
+    // Nor does a task have the share of the thread that it runs on.
+    m.lock_shared();
+    queue_executor here;
+    auto const unlock_shared = [](shared_mutex& not_mine) { not_mine.unlock_shared(); };
+    CHECK(speaks_of(report_of_task(here, only(m, unlock_shared)), not_shared));
+    m.unlock_shared();
+    CHECK(speaks_of(report_of([&] { m.unlock_shared(); }), not_shared));
+    CHECK_FALSE(m.try_lock());  // the other's share is still there
+  }
+  CHECK(contract::is_free(m));
+}
+
+TEST_CASE("shared_mutex: a party that shares it and would wait for itself is told", "[shared_mutex][misuse]") {
+  throwing_misuse_handler const throwing;
+  shared_mutex m;
+  m.lock_shared();
+  CHECK(speaks_of(report_of([&] { m.lock(); }), "lock() of a shared_mutex by a party that shares it"));
+  CHECK(speaks_of(report_of([&] { static_cast<void>(m.try_lock_for(std::chrono::hours(1))); }), "wait for itself"));
+  CHECK_FALSE(m.try_lock());  // asking is allowed
+
+  // Once more goes well, unless a writer waits.
+  m.lock_shared();
+  m.unlock_shared();
+  {
+    queue_executor here;
+    auto const writer = spawn(here, contract::take_often(m, 1));
+    here.run_all();
+    CHECK(speaks_of(report_of([&] { m.lock_shared(); }), "wait for a writer that waits for it"));
+    CHECK(speaks_of(report_of([&] { static_cast<void>(m.lock_shared(concur::os::stop_token())); }), "by a party that"));
+    CHECK_FALSE(m.try_lock_shared());
+    m.unlock_shared();
+    here.run_all();
+    CHECK(writer->done());
+  }
+  CHECK(contract::is_free(m));
+
+  queue_executor here;
+  auto const lock = [](shared_mutex& again) { again.lock(); };
+  CHECK(speaks_of(report_of_task(here, share_and(m, lock)), "wait for itself"));
+  CHECK(contract::is_free(m));
+}
+
+TEST_CASE("shared_mutex: right use is not reported, however many share it and whoever they are",
+          "[shared_mutex][misuse]") {
+  throwing_misuse_handler const throwing;
+  shared_mutex m;
+  // More parties than it remembers: tasks, foreign coroutines, and a thread in between.
+  queue_executor here;
+  concur::executor_scope const this_thread(here);
+  concur::event leave;
+  int inside = 0, turns = 0;
+  shared_contract::tasks roots;
+  std::vector<support::foreign_coroutine> foreign;
+  m.lock();
+  for (int i = 0; i < 20; ++i) roots.push_back(spawn(here, shared_contract::share_until(m, inside, leave)));
+  for (int i = 0; i < 3; ++i) foreign.push_back(shared_contract::foreign_turns(m, turns));
+  here.run_all();
+  m.unlock();
+  m.lock_shared();
+  here.run_all();
+  CHECK(inside == 20);
+  CHECK(turns == 6);
+  CHECK_NOTHROW(m.unlock_shared());
+  m.lock_shared();
+  leave.set();
+  here.run_all();
+  CHECK(inside == 0);
+  for (auto const& each : roots) CHECK_NOTHROW(each->result());
+  for (auto const& each : foreign) CHECK_NOTHROW(each.rethrow_error());
+  // All are known again: one too many is noticed.
+  m.unlock_shared();
+  CHECK(speaks_of(report_of([&] { m.unlock_shared(); }), not_shared));
   CHECK(contract::is_free(m));
 }
 

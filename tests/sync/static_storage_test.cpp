@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Primitives in static storage: usable before main, after it, and while threads end. Compiled without the library's
-// checks, in which the destructors look whether somebody waits.
+// Primitives in static storage: usable before main, after it, and while threads end, the main thread among them.
+// Compiled without the library's checks, in which the destructors look whether somebody waits.
 #undef CONCUR_CHECKED
 #define CONCUR_CHECKED 0
 #include <concur/sync/barrier.hpp>
@@ -24,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -60,7 +61,14 @@ struct everything {
     });
     concur::latch gate(2);
     concur::timer later(std::chrono::microseconds(1), [&] { gate.arrive_and_wait(); });
-    concur::thread guest([this] { meeting.arrive_and_wait(); });
+    bool writer_kept_out = false;
+    concur::thread guest([&] {
+      {
+        std::shared_lock const reading(s);  // beside the writer
+        writer_kept_out = !s.try_lock();
+      }
+      meeting.arrive_and_wait();
+    });
     {
       std::unique_lock lock(m);
       changed.wait(lock, [this] { return ready; });
@@ -76,6 +84,11 @@ struct everything {
     meeting.arrive_and_wait();
     other.join();
     guest.join();
+    good = good && writer_kept_out && !meeting.arrive_and_wait_for(std::chrono::microseconds(1)) && meeting.broken();
+    meeting.reset();
+    good = good && s.try_lock_shared() && !s.try_lock_for(std::chrono::microseconds(1));
+    s.unlock_shared();
+    good = good && concur::thread_count() >= 1 && concur::main_thread().main;
     good = good && m.try_lock_for(std::chrono::milliseconds(1)) && !permits.try_acquire() && e.is_set();
     m.unlock();
     {
@@ -109,7 +122,7 @@ struct everything {
 
 constinit everything used_everywhere;
 
-bool before_main_was_good = false;
+bool early_was_good = false, before_main_was_good = false;
 
 // At exit there is no test left to fail: the process says so with its status.
 void demand(bool good, char const* where) {
@@ -117,6 +130,10 @@ void demand(bool good, char const* where) {
   std::fprintf(stderr, "static_storage_test: a primitive did not work in %s\n", where);
   std::_Exit(1);
 }
+
+// Before any object of static storage is made, and after all of them have been destroyed.
+[[gnu::constructor(101)]] void early() { early_was_good = used_everywhere.use(); }
+[[gnu::destructor(101)]] void late() { demand(used_everywhere.use(), "the end, after all static destructors"); }
 
 struct static_user {
   static_user() { before_main_was_good = used_everywhere.use(); }
@@ -129,9 +146,24 @@ struct thread_local_user {
   int* ended_well_;
 };
 
+struct main_thread_user {
+  bool touched = false;
+  ~main_thread_user() { demand(used_everywhere.use(), "a thread_local destructor of the main thread"); }
+};
+thread_local main_thread_user at_the_main_threads_end;
+
 }  // namespace
 
-TEST_CASE("static storage: primitives work before main", "[static_storage]") { CHECK(before_main_was_good); }
+TEST_CASE("static storage: primitives work before main", "[static_storage]") {
+  CHECK(early_was_good);
+  CHECK(before_main_was_good);
+}
+
+TEST_CASE("static storage: primitives work in thread_local destructors of the main thread", "[static_storage]") {
+  // Runs, as the static destructors do, after this test program has reported; a failure becomes its exit status.
+  at_the_main_threads_end.touched = true;
+  CHECK(at_the_main_threads_end.touched);
+}
 
 TEST_CASE("static storage: primitives work in destructors of thread_local objects", "[static_storage]") {
   int ended_well = 0;

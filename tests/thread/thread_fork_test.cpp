@@ -7,6 +7,7 @@
 #include "../support/catch.hpp"
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
+#include "../support/sanitizers.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
@@ -29,15 +30,8 @@ using support::queue_executor;
 using support::rounds;
 using support::spawn;
 using support::test_task;
+using support::thread_sanitizer;
 using stop_token = concur::os::stop_token;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool thread_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool thread_sanitizer = __has_feature(thread_sanitizer);
-#else
-constexpr bool thread_sanitizer = false;
-#endif
 
 test_task<> await_end(concur::thread& t, int& joined) {
   int const one = 1;

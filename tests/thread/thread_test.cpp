@@ -2,10 +2,12 @@
 #include <concur/thread/thread.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/denied_calls.hpp"
 #include "../support/failing_new.hpp"
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
 #include "../support/limits.hpp"
+#include "../support/misuse.hpp"
 #include "../support/recorded_errors.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
@@ -50,10 +52,12 @@ static_assert(!std::is_copy_constructible_v<concur::thread> && !std::is_copy_ass
 static_assert(std::is_nothrow_move_constructible_v<concur::thread>);
 static_assert(sizeof(concur::thread) == sizeof(void*));
 
-std::size_t kernel_threads() {
-  std::filesystem::directory_iterator const tasks("/proc/self/task");
-  return std::size_t(std::distance(begin(tasks), end(tasks)));
+std::size_t entries_of(char const* directory) {
+  std::filesystem::directory_iterator const entries(directory);
+  return std::size_t(std::distance(begin(entries), end(entries)));
 }
+std::size_t kernel_threads() { return entries_of("/proc/self/task"); }
+std::size_t open_descriptors() { return entries_of("/proc/self/fd"); }
 
 // Whether `fine()` becomes true, where the kernel or a thread that nobody joins may take a moment. The limit only ends
 // a test that has failed.
@@ -67,17 +71,35 @@ bool soon(Fine fine) {
   return true;
 }
 
-// The threads there are, for the kernel and for the library, must be as many in the end as in the beginning.
+// The threads there are, for the kernel and for the library, and the open descriptors must be as many in the end as in
+// the beginning.
 class nothing_left_behind {
  public:
   bool holds() const {
-    return concur::thread_count() == listed_ && soon([this] { return kernel_threads() == running_; });
+    return concur::thread_count() == listed_ && soon([this] { return kernel_threads() == running_; }) &&
+           open_descriptors() == open_;
   }
 
  private:
   std::size_t listed_ = concur::thread_count();
   std::size_t running_ = kernel_threads();
+  std::size_t open_ = open_descriptors();
 };
+
+// What a process has of memory.
+struct memory_in_use {
+  std::size_t allocated = ::mallinfo2().uordblks;
+  std::size_t mapped = mapped_now();
+
+  static std::size_t mapped_now() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages * std::size_t(::sysconf(_SC_PAGESIZE));
+  }
+};
+
+// So large that no thread can have them on a stack of 32 KiB.
+thread_local char many_bytes[32 << 10];
 
 // Counts the living, and where the last one to hold the value was destroyed.
 class tracked {
@@ -533,7 +555,7 @@ TEST_CASE("thread: a task that joins is cancelled beside the end", "[thread]") {
 
 TEST_CASE("thread: a join of itself or of no thread is misuse", "[thread]") {
   concur::thread none;
-  CHECK_THROWS_AS(none.join(), concur::misuse);
+  CHECK(support::complaint_of([&] { none.join(); }) == "a join of a thread object that has no thread");
   CHECK_THROWS_AS(none.try_join_for(std::chrono::seconds(0)), concur::misuse);
   CHECK_THROWS_AS(none.try_join_until(std::chrono::steady_clock::now()), concur::misuse);
   CHECK_THROWS_AS(none.join(stop_token()), concur::misuse);
@@ -553,11 +575,7 @@ TEST_CASE("thread: a join of itself or of no thread is misuse", "[thread]") {
   self.emplace([&] {
     made.wait();
     auto const refuses = [&refused](auto attempt) {
-      try {
-        attempt();
-      } catch (concur::misuse const&) {
-        ++refused;
-      }
+      refused += support::complaint_of(attempt) == "a join of a thread by itself: it would wait for ever";
     };
     refuses([&] { self->join(); });
     refuses([&] { return self->try_join_for(std::chrono::seconds(0)); });
@@ -907,6 +925,10 @@ TEST_CASE("thread: options that the system refuses give an error that says which
   using concur::scheduling_policy;
   auto const mine = concur::this_thread::affinity();
   CHECK(says(refusal(thread_options().stack_size(1)), "a stack of 1 bytes is less than", EINVAL));
+  asm volatile("" : : "r"(&many_bytes[0]) : "memory");  // used, or it would not be there
+  if (!support::thread_sanitizer && !support::address_sanitizer) {  // which make small stacks larger
+    CHECK(says(refusal(thread_options().stack_size(sizeof many_bytes)), "does not hold its thread_local", EINVAL));
+  }
   CHECK(says(refusal(thread_options().stack_size(SIZE_MAX)), "there is no room for its stack", ENOMEM));
   CHECK(says(refusal(thread_options().stack_size(SIZE_MAX / 2)), "its stack of", EAGAIN));
   CHECK(says(refusal(thread_options().stack_size(std::size_t(1) << 46)), "no memory for its stack of", EAGAIN));
@@ -941,6 +963,38 @@ TEST_CASE("thread: when one of a group cannot be started, the others are joined"
     CHECK(begun == bad);
     CHECK(ended == bad);
     CHECK(balance.holds());
+  }
+}
+
+TEST_CASE("thread: when the kernel refuses one of a group, the error says so and the others are joined", "[thread]") {
+  if (!support::calls_can_be_denied()) return;
+  for (int bad = 0; bad < 8; ++bad) {
+    std::pair<std::string, int> why;
+    std::atomic<int> begun{0}, ended{0};
+    bool balanced = false;
+    support::on_own_thread([&] {
+      nothing_left_behind const balance;
+      try {
+        std::vector<concur::thread> group;
+        for (int i = 0; i < 8; ++i) {
+          if (i == bad) {
+            support::deny({SYS_clone3, EAGAIN});
+            support::deny({SYS_clone, EAGAIN});
+          }
+          group.emplace_back([&](stop_token const& stop) {
+            ++begun;
+            if (!event().wait(stop)) ++ended;
+          });
+        }
+      } catch (std::system_error const& error) {
+        why = {error.what(), error.code().value()};
+      }
+      balanced = balance.holds();
+    });
+    CHECK(says(why, "a thread could not be started: too many threads, or no memory for another", EAGAIN));
+    CHECK(begun == bad);
+    CHECK(ended == bad);
+    CHECK(balanced);
   }
 }
 
@@ -986,32 +1040,43 @@ TEST_CASE("thread: many thousands one after the other leave nothing behind", "[t
   };
   use(100);
   nothing_left_behind const balance;
-  auto const before = ::mallinfo2();
+  memory_in_use const before;
   use(rounds(100'000));
-  auto const after = ::mallinfo2();
+  memory_in_use const after;
   CHECK(balance.holds());
-  if (!support::slow_build) CHECK(after.uordblks < before.uordblks + 100'000);  // a byte for each would be too much
+  if (support::slow_build) return;
+  CHECK(after.allocated < before.allocated + 100'000);  // a byte for each would be too much
+  CHECK(after.mapped < before.mapped + (64 << 20));  // the stacks of eight
 }
 
-TEST_CASE("thread: a thousand at once", "[thread]") {
-  nothing_left_behind const balance;
-  auto const listed = concur::thread_count();
+TEST_CASE("thread: a thousand at once, and they leave nothing behind", "[thread]") {
   int const count = rounds(1'000);
-  event gate;
-  std::atomic<int> begun{0};
-  {
-    std::vector<concur::thread> all;
-    for (int i = 0; i < count; ++i) {
-      all.emplace_back(thread_options().stack_size(1 << 18), [&] {
-        ++begun;
-        gate.wait();
-      });
+  auto const use = [] {
+    nothing_left_behind const balance;
+    auto const listed = concur::thread_count();
+    event gate;
+    std::atomic<int> begun{0};
+    {
+      std::vector<concur::thread> all;
+      for (int i = 0; i < count; ++i) {
+        all.emplace_back(thread_options().stack_size(1 << 18), [&] {
+          ++begun;
+          gate.wait();
+        });
+      }
+      CHECK(concur::thread_count() == listed + std::size_t(count));
+      REQUIRE(soon([&] { return begun == count; }));
+      gate.set();
     }
-    CHECK(concur::thread_count() == listed + std::size_t(count));
-    REQUIRE(soon([&] { return begun == count; }));
-    gate.set();
-  }
-  CHECK(balance.holds());
+    CHECK(balance.holds());
+  };
+  use();  // the C library keeps some stacks for later
+  memory_in_use const before;
+  use();
+  memory_in_use const after;
+  if (support::slow_build) return;
+  CHECK(after.allocated < before.allocated + 10'000);
+  CHECK(after.mapped < before.mapped + (64 << 20));  // a quarter of their stacks
 }
 
 TEST_CASE("thread: started and ended by many threads at once", "[thread]") {

@@ -2,8 +2,10 @@
 #include <concur/thread/timer.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/failing_new.hpp"
 #include "../support/hammer.hpp"
 #include "../support/limits.hpp"
+#include "../support/misuse.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
 
@@ -127,7 +129,8 @@ TEST_CASE("timer: a period that is not positive is misuse", "[timer]") {
   auto const threads = concur::thread_count();
   support::for_each_spent_duration([](char const* what, auto period) {
     INFO(what);
-    CHECK_THROWS_AS(timer::every(period, [] {}), concur::misuse);
+    CHECK(support::speaks_of(support::complaint_of([&] { static_cast<void>(timer::every(period, [] {})); }),
+                             "needs a period longer than nothing"));
   });
   CHECK(concur::thread_count() == threads);
 }
@@ -176,6 +179,16 @@ TEST_CASE("timer: of several that cancel one has done it", "[timer]") {
     t.join();
     REQUIRE(calls + cancels == 1);
   }
+}
+
+TEST_CASE("timer: made and dropped again and again, at every moment of its thread's beginning", "[timer]") {
+  std::atomic<int> calls{0};
+  for (int round = 0; round < rounds(50'000); ++round) {
+    bool const periodic = round % 2 == 0;
+    auto const t = periodic ? timer::every(1h, [&calls] { ++calls; }) : timer(1h, [&calls] { ++calls; });
+    for (int pause = round % 256; pause > 0; --pause) concur::os::spin_pause();
+  }
+  CHECK(calls == 0);
 }
 
 TEST_CASE("timer: the destructor waits for the call that is under way", "[timer]") {
@@ -379,4 +392,37 @@ TEST_CASE("timer: its thread has the options given, and the call the thread's st
   }
   while (life.use_count() != 1) std::this_thread::yield();
   SUCCEED();
+}
+
+TEST_CASE("timer: every allocation of its start may fail, and nothing is left", "[timer]") {
+  int failures = 0;
+  for (bool const periodic : {false, true}) {
+    for (int k = 1;; ++k) {
+      auto const given = std::make_shared<int>(1);
+      std::optional<timer> t;
+      bool happened = false;
+      {
+        support::failing_new const shortage(k);
+        try {
+          if (periodic) {
+            t = timer::every(1h, [](std::shared_ptr<int> const&) {}, given);
+          } else {
+            t.emplace(1h, [](std::shared_ptr<int> const&) {}, given);
+          }
+        } catch (std::bad_alloc const&) {
+        }
+        happened = shortage.happened();
+      }
+      CHECK(t.has_value() != happened);
+      if (t) {
+        CHECK(t->cancel());
+        t->join();
+        t.reset();
+      }
+      CHECK(given.use_count() == 1);
+      if (!happened) break;
+      ++failures;
+    }
+  }
+  if (support::failing_new::available()) CHECK(failures >= 4);
 }

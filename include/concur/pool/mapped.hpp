@@ -10,6 +10,8 @@
 #pragma once
 
 #include <concur/core/awaiter.hpp>
+#include <concur/core/blocking.hpp>
+#include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/registry.hpp>
 #include <concur/core/waiter.hpp>
@@ -18,6 +20,7 @@
 #include <concur/pool/detail/job.hpp>
 #include <concur/pool/detail/pool_state.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <exception>
@@ -61,8 +64,23 @@ class [[nodiscard]] mapped {
   /// Blocks for the next result; null after the last. It stays where it is until the next one is asked for, and may be
   /// moved from.
   [[nodiscard]] value_type* wait_next() {
-    progress_->advance();
+    static_cast<void>(progress_->advance({}));
     return progress_->result();
+  }
+
+  /// The same with a limit: nothing if the result is not there in time, a null pointer after the last. The result that
+  /// was given before stays where it is then. A limit that has passed looks once, and gives the jobs all the same.
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<value_type*> wait_next_for(std::chrono::duration<Rep, Period> const& limit) {
+    return next_within({.deadline = deadline_after(limit)});
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] std::optional<value_type*> wait_next_until(std::chrono::time_point<Clock, Duration> const& limit) {
+    return next_within(limit_at(limit));
+  }
+  /// The same until a stop is requested.
+  [[nodiscard]] std::optional<value_type*> wait_next(os::stop_token const& stop) {
+    return next_within({.stop = &stop});
   }
 
   /// `co_await m.next()` gives the same without blocking. A cancel ends the wait only: it throws `cancelled`, and no
@@ -77,6 +95,11 @@ class [[nodiscard]] mapped {
  private:
   struct progress;
 
+  std::optional<value_type*> next_within(wait_limit const& limit) {
+    if (!progress_->advance(limit)) return std::nullopt;
+    return progress_->result();
+  }
+
   std::unique_ptr<progress> progress_;  // stays where it is: jobs refer to what is in it
 };
 
@@ -87,13 +110,13 @@ class mapped<Function, View, Owned>::iterator {
   using difference_type = std::ptrdiff_t;
   using iterator_concept = std::input_iterator_tag;
 
-  explicit iterator(progress& all) : all_(&all) { all.advance(); }
+  explicit iterator(progress& all) : all_(&all) { static_cast<void>(all.advance({})); }
   iterator(iterator&&) noexcept = default;
   iterator& operator=(iterator&&) noexcept = default;
 
   value_type& operator*() const { return *all_->result(); }
   iterator& operator++() {
-    all_->advance();
+    static_cast<void>(all_->advance({}));
     return *this;
   }
   void operator++(int) { ++*this; }
@@ -125,10 +148,12 @@ struct mapped<Function, View, Owned>::progress {
   /// Goes to the next result, which `arrived` has said to be there.
   void step();
   bool arrived() const { return jobs.empty() || jobs.front().done(); }
-  void advance() {
+  /// Returns whether it did within the limit.
+  bool advance(wait_limit const& limit) {
     give_jobs();
-    if (!jobs.empty()) jobs.front().wait();
+    if (!arrived() && !future_access::state(jobs.front()).wait_within(limit)) return false;
     step();
+    return true;
   }
 
   /// Whether it has gone beyond the last result.

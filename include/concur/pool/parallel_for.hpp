@@ -24,7 +24,7 @@ namespace concur::inline CONCUR_ABI {
 /// The calls may run at the same time, in any order, or one after the other on the calling thread; so none may wait for
 /// another. They share `body` itself, which is not copied. They may use the pool: submit jobs and wait for them, run
 /// parallel algorithms. The caller may be any thread. On a worker of the pool it works as one; else it takes the place
-/// of a worker for the time: no sleeping worker is woken in its place, though one that is awake may take a part too.
+/// of a worker for the time, and workers take parts only while as many others sleep as there are such callers.
 /// More than eight such callers at a time do everything themselves, and so does the caller after a shutdown.
 ///
 /// When a call throws, the rest of its part is left out and no other part is begun; what other threads are at runs on:

@@ -19,7 +19,7 @@ namespace concur::inline CONCUR_ABI {
 /// Calls every function once and returns when all have returned. They may run at the same time, in any order, or one
 /// after the other on the calling thread, which always runs the last one itself; so none may wait for another. The
 /// caller may be any thread. On a worker of the pool it works as one; else it takes the place of a worker for the time:
-/// no sleeping worker is woken in its place, though one that is awake may take a part too.
+/// workers take parts only while as many others sleep as there are such callers.
 ///
 /// All run to their end, also when some throw: one error is thrown as it is, several as multiple_errors, in the order
 /// of the functions. Allocates nothing unless one throws. While it waits for a function that another thread has taken

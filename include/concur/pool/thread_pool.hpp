@@ -26,13 +26,15 @@
 #include <concur/core/hop.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/process_lock.hpp>
-#include <concur/core/registry.hpp>
+#include <concur/core/process_object.hpp>
 #include <concur/future/future.hpp>
 #include <concur/pool/detail/job.hpp>
+#include <concur/pool/detail/pool_end_await.hpp>
 #include <concur/pool/detail/pool_state.hpp>
 #include <concur/pool/mapped.hpp>
 #include <concur/pool/thread_pool_options.hpp>
 #include <concur/thread/cpu_count.hpp>
+#include <concur/thread/thread.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -78,6 +80,14 @@ struct thread_pool_stats {
 ///
 /// Tasks: `spawn(pool, …)` runs a coroutine on the workers, in parallel with others, and `co_await pool.schedule()`
 /// moves one there. As long as one of them has not ended, or moved away, the pool does not end, also while it waits.
+/// Those that are spawned or woken on a worker go on as its jobs do, newest first and before those from outside, by the
+/// same worker or another that is idle; one that yields goes behind all that are queued. Each gets its turn, also where
+/// others wake each other for ever.
+///
+/// A blocking wait for a task keeps its worker until the task has ended, unlike one for a job: a task may go on where
+/// only its pool can resume it, so nothing is gained by beginning it in place. Others take over what that worker has
+/// queued; but where all workers wait so, nobody is left. The only worker of a pool is refused such a wait with misuse.
+/// Tasks use `co_await`, which keeps no worker.
 ///
 /// The destructor runs what is queued, waits until all tasks have ended, and then for the workers; what runs may give
 /// further jobs and spawn further tasks meanwhile. Called by a job or a task of this very pool it does not wait: the
@@ -130,7 +140,11 @@ class thread_pool {
   /// range. Each job has a copy of the function, and an element of its own: moved out of a range that is passed as an
   /// rvalue and owns them, copied out of every other. Either all are queued or none.
   template <class Function, std::ranges::input_range Range>
-  auto submit_many(Function const& function, Range&& elements);
+  auto submit_many(Function const& function, Range&& elements) {
+    return submit_many(job_priority::normal, function, std::forward<Range>(elements));
+  }
+  template <class Function, std::ranges::input_range Range>
+  auto submit_many(job_priority urgency, Function const& function, Range&& elements);
 
   /// A job `function(element)`, or `function(stop_token, element)`, for each element of the range; gives the results in
   /// the order of the range, to whoever iterates over it or calls `next` (see pool/mapped.hpp). Nothing begins before
@@ -158,6 +172,27 @@ class thread_pool {
   /// A task that was spawned elsewhere and moved here belongs to its own executor: it is not cancelled, but waited for.
   void shutdown(bool wait = true, bool cancel_pending = false);
 
+  /// A shutdown that waits so long, until then, or until a stop is requested: returns whether tasks and workers have
+  /// ended. If not, the shutdown stands, and one may ask or wait again by any form. A limit that has passed looks once.
+  /// All of them throw misuse in a job or task of this pool, and change nothing then.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_shutdown_for(std::chrono::duration<Rep, Period> const& limit, bool cancel_pending = false) {
+    return try_shutdown_until(deadline_after(limit), cancel_pending);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_shutdown_until(std::chrono::time_point<Clock, Duration> const& limit,
+                                        bool cancel_pending = false) {
+    return end_within(cancel_pending, [&limit](thread& each) { return each.try_join_until(limit); });
+  }
+  [[nodiscard]] bool shutdown(os::stop_token const& stop, bool cancel_pending = false) {
+    return end_within(cancel_pending, [&stop](thread& each) { return each.join(stop); });
+  }
+  /// `co_await pool.async_shutdown();` shuts it down when it is awaited, and waits without blocking the thread. Throws
+  /// `cancelled`, which ends the wait only, and std::bad_alloc.
+  [[nodiscard]] awaitable<void> auto async_shutdown(bool cancel_pending = false) {
+    return detail::pool_end_await(usable_outside(), cancel_pending);
+  }
+
   /// Waits until nothing is queued and nothing runs; a short moment of that may be missed. Tasks that wait, timers that
   /// are not due, and what a parallel algorithm does for a caller from outside, do not count. All forms throw misuse in
   /// a job or task that runs on this pool, which would wait for itself.
@@ -179,8 +214,8 @@ class thread_pool {
   /// Figures of about the same moment; they may be out of date when they arrive. A job that was cancelled, or run by
   /// one that waited for it, counts as queued until a worker comes across it.
   [[nodiscard]] thread_pool_stats stats() const noexcept {
-    auto const now = state_->counted();
-    return {state_->workers(), now.posted - now.started, now.started - now.done, now.done, state_->task_count()};
+    auto const now = state_->counts().now();
+    return {state_->workers(), now.posted - now.started, now.started - now.done, now.done, state_->counts().tasks()};
   }
 
   /// Whether the calling thread is one of its workers.
@@ -210,6 +245,17 @@ class thread_pool {
   detail::pool_state& usable() const {
     state_->require_own_process();
     return *state_;
+  }
+  detail::pool_state& usable_outside() const {
+    auto& mine = usable();
+    if (mine.runs_here()) throw misuse("a job of a pool waited for that pool to end");
+    return mine;
+  }
+  template <class Join>
+  bool end_within(bool cancel_pending, Join join) {
+    auto& mine = usable_outside();
+    mine.close(cancel_pending);
+    return mine.threads().join_each(join);
   }
   bool idle_within(wait_limit const& limit) { return usable().wait_idle(limit); }
 
@@ -249,7 +295,7 @@ void thread_pool::post(job_priority urgency, Function&& function, Arguments&&...
 }
 
 template <class Function, std::ranges::input_range Range>
-auto thread_pool::submit_many(Function const& function, Range&& elements) {
+auto thread_pool::submit_many(job_priority urgency, Function const& function, Range&& elements) {
   using job = detail::job<std::decay_t<Function>, std::ranges::range_value_t<Range>>;
   constexpr bool moves_out =
       !std::is_lvalue_reference_v<Range> && !std::ranges::borrowed_range<Range> &&
@@ -281,7 +327,7 @@ auto thread_pool::submit_many(Function const& function, Range&& elements) {
       }
       last = made;
     }
-    if (first != nullptr) state_->add_many(*first, results.size());
+    if (first != nullptr) state_->add_many(*first, results.size(), lane_for(urgency));
   } catch (...) {
     give_up();
     throw;
@@ -290,42 +336,23 @@ auto thread_pool::submit_many(Function const& function, Range&& elements) {
 }
 
 inline void thread_pool::shutdown(bool wait, bool cancel_pending) {
-  auto& mine = usable();
-  if (wait && mine.runs_here()) throw misuse("a job of a pool waited for that pool to end");
+  auto& mine = wait ? usable_outside() : usable();
   mine.close(cancel_pending);
   if (wait) mine.join();
 }
 
 namespace detail {
 
-// A pool that was made in a parent process is of no use here, and its memory is left alone.
-struct default_pool_of {
-  thread_pool* pool = nullptr;
-  unsigned forks = 0;
-};
 [[gnu::visibility("default")]] inline constinit process_wide::process_lock default_pool_lock;
-[[gnu::visibility("default")]] inline constinit default_pool_of the_default_pool;  // under the lock
+[[gnu::visibility("default")]] inline constinit process_object<thread_pool> the_default_pool;
 
 }  // namespace detail
 
 inline thread_pool& default_pool() {
-  auto& mine = detail::the_default_pool;
-  process_wide::keep_over_fork<detail::default_pool_lock>();
-  unsigned const now = process_wide::forks.load(std::memory_order_relaxed);
-  auto const made_here = [&]() -> thread_pool* { return mine.forks == now ? mine.pool : nullptr; };
-  {
-    process_wide::process_lock::guard const held(detail::default_pool_lock);
-    if (thread_pool* const there = made_here()) return *there;
-  }
-  // Not under the lock, which a fork wants together with those that the pool's making takes.
-  auto fresh = std::make_unique<thread_pool>(std::size_t(cpu_count()),
-                                             thread_pool_options().name("default").threads(thread_options().daemon()));
-  process_wide::process_lock::guard const held(detail::default_pool_lock);
-  if (made_here() == nullptr) {
-    mine.pool = fresh.release();
-    mine.forks = now;
-  }
-  return *mine.pool;
+  return object_of_process<detail::default_pool_lock>(detail::the_default_pool, [] {
+    return std::make_unique<thread_pool>(std::size_t(cpu_count()),
+                                         thread_pool_options().name("default").threads(thread_options().daemon()));
+  });
 }
 
 }  // namespace concur::inline CONCUR_ABI

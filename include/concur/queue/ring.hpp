@@ -64,13 +64,13 @@ class ring {
   static constexpr std::size_t max_capacity() noexcept { return SIZE_MAX >> 4; }
 
   /// Appends the element. Returns false when it is full or closed; then the element is as it was.
-  [[nodiscard]] bool try_push(T&& item) noexcept { return push(item) == ring_outcome::done; }
+  [[nodiscard]] bool try_push(T&& item) noexcept { return push(std::move(item)) == ring_outcome::done; }
   /// The same with a copy. Throws what copying throws.
   [[nodiscard]] bool try_push(T const& item)
     requires std::copy_constructible<T>
   {
     T copy(item);
-    return push(copy) == ring_outcome::done;
+    return push(std::move(copy)) == ring_outcome::done;
   }
 
   /// Takes the first element out; none when it is empty.
@@ -82,14 +82,14 @@ class ring {
 
   /// The same operations, telling full or empty from closed. `push` moves from the element only if it is done; `pop`
   /// calls `take(T&&)`, which must not throw, at most once.
-  ring_outcome push(T& item) noexcept;
+  ring_outcome push(T&& item) noexcept;
   template <class Take>
   ring_outcome pop(Take take) noexcept;
 
   /// The same for who will ask again if it is refused. That tells less: perhaps somebody is still busy at the next
   /// place, and `pop_if_ready` does not learn that it is closed. But who asks in vain does not read what the other side
   /// writes at each operation, and so hardly slows it down.
-  ring_outcome push_if_ready(T& item) noexcept {
+  ring_outcome push_if_ready(T&& item) noexcept {
     return push_or([](position_type) { return ring_outcome::refused; }, item);
   }
   template <class Take>
@@ -242,7 +242,7 @@ ring_outcome ring<T>::push_or(Behind behind, T& item) noexcept {
 }
 
 template <class T>
-ring_outcome ring<T>::push(T& item) noexcept {
+ring_outcome ring<T>::push(T&& item) noexcept {
   brief_wait other;
   auto const full_or_wait = [&](position_type tail) {
     if (read(head_) + lap_ == tail) return ring_outcome::refused;

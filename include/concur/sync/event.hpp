@@ -63,6 +63,10 @@ class event {
   /// `co_await e.async_wait();` waits without blocking the thread. Throws `cancelled`.
   [[nodiscard]] awaitable<void> auto async_wait() noexcept;
 
+  /// For awaiters of the layers above, that wait for several things: waits unless it is set, as in wait_word.
+  bool enqueue(waiter& arriving) noexcept;
+  bool withdraw(waiter& leaving) noexcept { return word_.withdraw(leaving); }
+
  private:
   using bits_type = wait_word::bits_type;
   class async_wait_operation;
@@ -71,7 +75,6 @@ class event {
   static constexpr bits_type set_flag = wait_word::first_flag;
 
   bool wait_slow(wait_limit const& limit);
-  bool enqueue(waiter& arriving) noexcept;
 
   wait_word word_;
 };
@@ -87,7 +90,7 @@ class [[nodiscard]] event::async_wait_operation final : public waiting_awaiter<a
   friend waiting_awaiter<async_wait_operation>;
   bool attempt() const noexcept { return event_.is_set(); }
   bool enqueue(waiter& arriving) noexcept { return event_.enqueue(arriving); }
-  bool withdraw(waiter& leaving) noexcept { return event_.word_.withdraw(leaving); }
+  bool withdraw(waiter& leaving) noexcept { return event_.withdraw(leaving); }
 
   event& event_;
 };

@@ -95,6 +95,14 @@ class event_count {
     return wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed)) ? take_slowly(count) : wait_list();
   }
 
+  /// As `take`, for the one that went to sleep last, if more than `reserved` are in the list.
+  [[nodiscard]] wait_list take_newest(std::size_t reserved) noexcept {
+    os::light_barrier();
+    // relaxed: as in notify.
+    return wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed)) ? take_newest_slowly(reserved)
+                                                                                : wait_list();
+  }
+
   /// For a party that waits for several at once. `enqueue` puts it into the list, unless it is a task that is
   /// cancelled; then it makes a heavy barrier and asks once more for what it wants before it sleeps. Who finds by
   /// `withdraw` that a notify has taken it out owes that hint: it asks again or calls `notify_one`.
@@ -113,6 +121,7 @@ class event_count {
   template <class Ready>
   bool hinted(Ready& ready);
   wait_list take_slowly(std::size_t count) noexcept;
+  wait_list take_newest_slowly(std::size_t reserved) noexcept;
   void notify_slow(std::size_t count, os::site at) noexcept;
 
   wait_word word_;
@@ -211,6 +220,14 @@ inline wait_list event_count::take_slowly(std::size_t count) noexcept {
   wait_word::bits_type const bits = word_.lock_list();
   auto list = wait_word::list_in(bits);
   auto const chosen = list.split(count);
+  word_.unlock_list(wait_word::with_list(list, bits));
+  return chosen;
+}
+
+inline wait_list event_count::take_newest_slowly(std::size_t reserved) noexcept {
+  wait_word::bits_type const bits = word_.lock_list();
+  auto list = wait_word::list_in(bits);
+  auto const chosen = list.count_up_to(reserved + 1) > reserved ? list.split_last() : wait_list();
   word_.unlock_list(wait_word::with_list(list, bits));
   return chosen;
 }

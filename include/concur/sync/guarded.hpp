@@ -101,7 +101,8 @@ concept sharable_lock = requires(Mutex& m) {
 ///
 /// Guarantees what the mutex guarantees. References and pointers to the value, or into it, are guarded only as long as
 /// the handle lives from which they came: a range-for needs a handle that has a name. A party that holds the value must
-/// not lock it again, as in `with` inside `with`: it would wait for itself, which checked builds report for `mutex`.
+/// not lock it again, as in `with` inside `with`: it would wait for itself, which checked builds report for the
+/// library's mutexes.
 ///
 /// What the mutex throws, and what is done to the value, comes out. An exception that leaves `with`, or the life of a
 /// handle, unlocks; the value stays as it was then. May be destroyed when nobody holds it or waits for it. All members

@@ -115,6 +115,7 @@ class thread {
   [[nodiscard]] os::native_thread native_handle() const noexcept { return state_->native_thread(); }
 
  private:
+  friend struct thread_access;
   class async_join_operation;
   template <class Function, class... Arguments>
   class call;
@@ -125,6 +126,12 @@ class thread {
   void release() noexcept;
 
   detail::thread_state* state_ = nullptr;
+};
+
+/// For the layers above: the state behind a thread.
+struct thread_access {
+  /// Requires: it has one.
+  static detail::thread_state& state(thread const& t) noexcept { return *t.state_; }
 };
 
 /// A function with its arguments.

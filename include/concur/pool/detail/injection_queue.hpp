@@ -16,6 +16,7 @@
 #include <concur/core/wait_list.hpp>
 #include <concur/core/waiter.hpp>
 #include <concur/pool/detail/job_lane.hpp>
+#include <concur/pool/detail/search_pace.hpp>
 #include <concur/sync/event_count.hpp>
 
 #include <algorithm>
@@ -38,8 +39,6 @@ enum class lane : std::uint8_t {
 /// is woken is woken after that was let go.
 class injection_queue {
  public:
-  static constexpr std::size_t largest_share = 64;
-
   injection_queue() noexcept = default;
   injection_queue(injection_queue const&) = delete;
   injection_queue& operator=(injection_queue const&) = delete;
@@ -61,7 +60,7 @@ class injection_queue {
   /// caller's deque, which spares calls: as many as there are for each of the `workers`, up to `share` in all. What is
   /// in the lane `low` counts only with `low_too`. A caller that `was_searching` does so no longer if it got one.
   template <class Deque>
-  work* pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share = largest_share,
+  work* pop(Deque& more, std::size_t workers, bool was_searching, std::size_t share = search_pace::largest_share,
             bool low_too = true) noexcept;
 
   /// Takes this item out if it is in the lane for forks; says whether. O(forks there, which are few).
@@ -85,18 +84,20 @@ class injection_queue {
   /// The caller has found work elsewhere, or gives up.
   void end_search() noexcept;
 
-  /// Sleeps until `found()` or the limit; `found` is as in event_count.
-  template <class Found>
-  void sleep(Found& found, wait_limit const& limit);
+  /// Sleeps until `found()` or the limit; `found` is as in event_count. `found_fork()` then says whether that was a
+  /// fork, for which an invitation may have been meant.
+  template <class Found, class FoundFork>
+  void sleep(Found& found, FoundFork found_fork, wait_limit const& limit);
   // relaxed, as all of these counts: only hints for those who would rather not wake anybody.
   std::size_t asleep() const noexcept { return asleep_.load(std::memory_order_relaxed); }
 
-  /// Wakes a sleeper if more than `reserved` sleep that nobody has invited yet.
+  /// For a fork: wakes the one that fell asleep last, whose processor is likely to be the one that is free, if more
+  /// than `reserved` sleep that nobody has woken yet.
   void invite_one(std::size_t reserved) noexcept {
-    if (asleep() <= reserved + invited_.load(std::memory_order_relaxed)) return;
-    auto woken = sleepers_.take(1);
+    if (asleep() <= reserved) return;
+    auto woken = sleepers_.take_newest(reserved);
     if (woken.empty()) return;
-    invited_.fetch_add(1, std::memory_order_relaxed);  // before the wake, after which it is taken back
+    static_cast<sleeper*>(woken.front())->invited = true;
     woken.wake_all(wake_reason::retry);
   }
   void wake_one(os::site at = os::site::here()) noexcept { sleepers_.notify_one(at); }
@@ -111,6 +112,10 @@ class injection_queue {
   std::uint64_t posted() const noexcept { return posted_.load(std::memory_order_acquire); }
 
  private:
+  struct sleeper : waiter {
+    bool invited = false;  // written by whoever took it out of the list, before the wake
+  };
+
   class linked_lane {
    public:
     bool empty() const noexcept { return first_.get() == nullptr; }
@@ -166,19 +171,28 @@ class injection_queue {
   // Read by every post, written when a worker goes to sleep or is woken.
   alignas(2 * cache_line_size) event_count sleepers_;
   os::atomic<std::size_t> asleep_{0};
-  os::atomic<std::size_t> invited_{0};  // of those that sleep, about
 };
 
-template <class Found>
-void injection_queue::sleep(Found& found, wait_limit const& limit) {
+template <class Found, class FoundFork>
+void injection_queue::sleep(Found& found, FoundFork found_fork, wait_limit const& limit) {
   asleep_.fetch_add(1, std::memory_order_relaxed);
-  sleepers_.wait_within(found, limit, {0, 0});
-  asleep_.fetch_sub(1, std::memory_order_relaxed);
-  // Whoever it was that woke: one less to come.
-  auto invited = invited_.load(std::memory_order_relaxed);
-  while (invited != 0 &&
-         !invited_.compare_exchange_weak(invited, invited - 1, std::memory_order_relaxed, std::memory_order_relaxed)) {
+  for (;;) {
+    sleeper me;
+    auto const withdraw = [&] { return sleepers_.withdraw(me); };
+    sleepers_.enqueue(me);
+    os::heavy_barrier();  // whoever does not see it in the list has put in before what it finds now
+    if (found()) {
+      if (withdraw()) break;
+      // Somebody wakes it nevertheless. That goes to another one, who finds what it was for; but if it was for the fork
+      // that was found here, the other would come in vain, and be one too many.
+      me.finish();
+      if (!me.invited || !found_fork()) sleepers_.notify_one();
+      break;
+    }
+    auto const why = wait_in_list(me, limit, withdraw, {0, 0});
+    if (found() || why != wake_reason::retry) break;
   }
+  asleep_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 inline void injection_queue::linked_lane::push(work& item) noexcept {
@@ -278,7 +292,7 @@ work* injection_queue::pop(Deque& more, std::size_t workers, bool was_searching,
     return nullptr;
   }
   work* item = nullptr;
-  work* others[largest_share];
+  work* others[search_pace::largest_share];
   std::size_t shared = 0;
   lock_.lock();
   // relaxed: under the lock.
@@ -296,7 +310,7 @@ work* injection_queue::pop(Deque& more, std::size_t workers, bool was_searching,
     std::size_t const size =
         which != lane::normal
             ? 1
-            : std::min({(from.size() + 1) / workers, share, largest_share, more.capacity() - more.size()});
+            : std::min({(from.size() + 1) / workers, share, search_pace::largest_share, more.capacity() - more.size()});
     while (shared + 1 < size) others[shared++] = &from.pop();
   }
   count(which, std::size_t{0} - 1 - shared);

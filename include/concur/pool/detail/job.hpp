@@ -61,7 +61,7 @@ class job_call {
 /// Two references to begin with: the future's, and that of the queue it is put into. It stays in the queue when it has
 /// been cancelled or run elsewhere; the worker that comes across it lets go of it.
 template <class Function, class... Arguments>
-class job final : public future_state<typename bound_call<Function, Arguments...>::result_type>, public work {
+class job final : public future_state_with_room<typename bound_call<Function, Arguments...>::result_type>, public work {
   using call = bound_call<Function, Arguments...>;
   static_assert(call::callable,
                 "a job needs a function that can be called with these arguments, or with a stop token before them; a "

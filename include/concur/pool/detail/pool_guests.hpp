@@ -27,11 +27,14 @@ class pool_guests {
     free_.fetch_or(1u << unsigned(&guest - seats_.get()), std::memory_order_release);
   }
 
-  std::size_t count() const noexcept { return std::size_t(std::popcount(taken())); }
+  /// Those who are there at one moment: a bit for each.
+  using set = unsigned;
+  // relaxed: a hint; a guest whose forks nobody sees runs them itself.
+  set present() const noexcept { return ~free_.load(std::memory_order_relaxed) & all; }
 
-  /// A fork of one of them, or null.
-  fork* steal() noexcept {
-    for (unsigned guests = taken(); guests != 0; guests &= guests - 1) {
+  /// A fork of one of those, or null.
+  fork* steal_from(set guests) noexcept {
+    for (; guests != 0; guests &= guests - 1) {
       if (fork* const part = seats_[unsigned(std::countr_zero(guests))].forks.steal()) return part;
     }
     return nullptr;
@@ -39,12 +42,10 @@ class pool_guests {
 
  private:
   static constexpr unsigned seats = CONCUR_EXPLORE ? 1 : 8;
-  static constexpr unsigned all = (1u << seats) - 1;
-  // relaxed: a hint; a guest whose forks nobody sees runs them itself.
-  unsigned taken() const noexcept { return ~free_.load(std::memory_order_relaxed) & all; }
+  static constexpr set all = (1u << seats) - 1;
 
   std::unique_ptr<pool_member[]> const seats_;
-  os::atomic<unsigned> free_{all};
+  os::atomic<set> free_{all};  // of a guest's seat: cleared when it is admitted, set when it leaves
 };
 
 inline pool_member* pool_guests::admit() noexcept {

@@ -54,6 +54,7 @@ struct alignas(2 * cache_line_size) pool_member {
 
 struct pool_worker : pool_member {
   static constexpr std::size_t room_for_jobs = CONCUR_EXPLORE ? 4 : 1024;
+  static constexpr std::size_t room_for_tasks = room_for_jobs;
 
   /// The membership of the calling thread in this pool, as one of its workers, or null.
   static pool_worker* of(pool_state const& pool) noexcept {
@@ -64,9 +65,12 @@ struct pool_worker : pool_member {
   }
 
   // The worker's own.
-  unsigned given = 0;  // jobs by jobs, since the oldest has had its turn
-  bool outside_next = false;  // which of the oldest has it: its own or that from outside
+  unsigned given = 0;  // by what ran here, since others have had their turn
+  unsigned looks = 0;  // elsewhere, since what others have came first
+  unsigned turns = 0;  // whose it is
+  work* following = nullptr;  // what to run as soon as the present item returns
   std::uint32_t random = 1;
+  bool asleep = false;  // or about to fall asleep: counted so in the queue
   search_pace pace;
 
   // Written by the worker alone, so that counting costs no locked operation; read by those who add up. An item is
@@ -74,13 +78,16 @@ struct pool_worker : pool_member {
   os::atomic<std::uint64_t> posted{0};
   os::atomic<std::uint64_t> started{0};
   os::atomic<std::uint64_t> done{0};
+  os::atomic<std::uint64_t> tasks_admitted{0};
   os::atomic<std::uint64_t> tasks_ended{0};
   static void count(os::atomic<std::uint64_t>& counter) noexcept {
     // relaxed: its own. release: whoever reads the count sees what was counted.
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
+  // Apart, because a shutdown may cancel jobs on any thread, but a task ends on a worker.
   work_deque<work, room_for_jobs> jobs;
+  work_deque<work, room_for_tasks> tasks;
 };
 
 }  // namespace concur::inline CONCUR_ABI::detail

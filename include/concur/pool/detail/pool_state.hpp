@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What a pool is behind its handle: its workers, how they find work, how they sleep and how they end.
+// What a pool is behind its handle: how work comes in, and what its workers do until they end.
 //
-// A worker looks for work in this order: its own jobs, newest first; what came from outside, in order; what others
-// have, oldest first. Now and then what is oldest goes first, or jobs that post jobs would keep it waiting for ever. A
-// worker that finds nothing looks for some microseconds more, then sleeps.
-//
-// The workers end when the pool is closed, nothing is queued or runs, and no task is left that somebody might wake.
+// A worker that finds nothing (see pool_work.hpp) looks for some microseconds more, then sleeps. The workers end when
+// the pool is closed, nothing is queued or runs, and no task is left that somebody might wake (see pool_counts.hpp).
 // Whoever ends the last of that does so in an item of its own, and so comes to see it afterwards, and wakes the others.
-//
-// More than 400 lines because finding work, sleeping and ending are one protocol.
 #pragma once
 
 #include <concur/core/assert.hpp>
@@ -19,22 +14,20 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/registry.hpp>
-#include <concur/core/spin.hpp>
 #include <concur/core/task_report.hpp>
 #include <concur/pool/detail/fork.hpp>
 #include <concur/pool/detail/injection_queue.hpp>
+#include <concur/pool/detail/pool_counts.hpp>
 #include <concur/pool/detail/pool_guests.hpp>
 #include <concur/pool/detail/pool_member.hpp>
 #include <concur/pool/detail/pool_threads.hpp>
-#include <concur/pool/detail/pool_timers.hpp>
+#include <concur/pool/detail/pool_work.hpp>
 #include <concur/pool/thread_pool_options.hpp>
 #include <concur/sync/event_count.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -53,7 +46,7 @@ class pool_state final : public executor, public process_wide::registry_entry {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  std::size_t workers() const noexcept { return worker_count_; }
+  std::size_t workers() const noexcept { return work_.worker_count(); }
   std::string const& name() const noexcept { return name_; }
 
   // ---- work
@@ -61,22 +54,28 @@ class pool_state final : public executor, public process_wide::registry_entry {
   /// For jobs. Throws `closed`, std::bad_alloc, and misuse in a child process that was forked.
   void add(work& item, lane where);
   /// The same for `count` jobs that are linked.
-  void add_many(work& first, std::size_t count);
+  void add_many(work& first, std::size_t count, lane where);
 
-  /// For tasks: never refused, run by a worker, from outside as from inside begun in the order of the posts.
-  void post(work& item) noexcept override {
+  /// For tasks: never refused, run by a worker. From outside they are begun in the order of the posts; what a worker
+  /// posts it begins itself, newest first, unless another takes it over.
+  void post(work& item) noexcept override;
+  bool post_last(work& item) noexcept override {
     CONCUR_ASSERT(!lost(), "a task was posted to a pool of the parent process");
-    inlet_.push_linked(item, lane::tasks);
+    inlet().push_linked(item, lane::tasks);
+    return true;
   }
+  void post_next(work& item) noexcept override;
+  bool newest_first() const noexcept override { return true; }
   void arm(timer_node& node, time_point when) override {
-    if (timers_.add(node, when)) inlet_.wake_one();
+    if (work_.timers().add(node, when)) inlet().wake_one();
   }
-  bool disarm(timer_node& node) noexcept override { return timers_.remove(node); }
+  bool disarm(timer_node& node) noexcept override { return work_.timers().remove(node); }
 
   cancellation& tasks() noexcept override { return tasks_; }
   /// Throws as `add` does, but never on a worker: who runs here may have further tasks.
   void admit_task() override;
   void task_ended() noexcept override;
+  bool is_own_thread() const noexcept override { return workers() == 1 && pool_worker::of(*this) != nullptr; }
 
   /// Whether jobs that have not begun are to be cancelled instead of run.
   // relaxed: it decides nothing but that.
@@ -92,6 +91,8 @@ class pool_state final : public executor, public process_wide::registry_entry {
   void close(bool discard);
   /// Waits until the workers have ended. Not on one of them.
   void join() { threads_.join(); }
+  /// For other ways to wait for them.
+  pool_threads& threads() noexcept { return threads_; }
   /// Whether that would be in vain, because this is one of them, or works for one.
   bool runs_here() const noexcept { return pool_member::in(*this) || threads_.include_this_one(); }
 
@@ -107,40 +108,23 @@ class pool_state final : public executor, public process_wide::registry_entry {
     require_outside();
     return idle_.async_wait(is_idle(*this));
   }
-  /// Whether there was such a moment within the call.
-  bool nothing_to_do() const noexcept;
-
-  struct counts {
-    std::uint64_t posted = 0;
-    std::uint64_t started = 0;
-    std::uint64_t done = 0;
-  };
-  counts counted() const noexcept;
-  /// How many tasks are here: spawned here and not ended, or moved here and not away again.
-  std::uint64_t task_count() const noexcept {
-    auto const ended = ended_tasks();
-    return admitted_tasks() - ended;
-  }
+  pool_counts const& counts() const noexcept { return counts_; }
 
   // ---- parallel algorithms: see participant.hpp
 
-  pool_guests& guests() noexcept { return guests_; }
+  pool_guests& guests() noexcept { return work_.guests(); }
 
   /// A fork was made that a sleeping worker might take.
-  void invite() noexcept {
-    // A guest takes the place of a worker, which therefore goes on sleeping, so that threads do not outnumber workers.
-    if (inlet_.asleep() != 0) [[unlikely]]
-      inlet_.invite_one(guests_.count());
-  }
+  void invite() noexcept { work_.invite(); }
 
   /// For a thief with a fork that it has no right to run: gives it to whoever may run anything. Its owner takes it back
   /// if nobody does; then it is the owner's to run.
-  void hand_back(fork& part) noexcept { inlet_.push_linked(part, lane::forks); }
+  void hand_back(fork& part) noexcept { inlet().push_linked(part, lane::forks); }
   bool take_back(fork& part) noexcept {
-    if (!inlet_.take_back(part)) return false;
-    discarded_.fetch_add(1, std::memory_order_release);
+    if (!inlet().take_back(part)) return false;
+    counts_.add_discarded();
     idle_.notify_all();
-    inlet_.wake_all();  // it may have been what kept sleeping workers from their end
+    inlet().wake_all();  // it may have been what kept sleeping workers from their end
     return true;
   }
 
@@ -148,15 +132,10 @@ class pool_state final : public executor, public process_wide::registry_entry {
   class is_idle {
    public:
     explicit is_idle(pool_state& pool) noexcept : pool_(&pool) {}
-    bool operator()() const noexcept { return pool_->nothing_to_do(); }
+    bool operator()() const noexcept { return pool_->counts_.nothing_to_do(); }
 
    private:
     pool_state* pool_;
-  };
-  /// An item, and whether it counts as a job: forks do not.
-  struct found {
-    work* item = nullptr;
-    bool counts = true;
   };
 
   pool_state(std::size_t workers, thread_pool_options const& options);
@@ -169,40 +148,20 @@ class pool_state final : public executor, public process_wide::registry_entry {
   void require_outside() const {
     if (pool_member::in(*this)) throw misuse("a job of a pool waited for that pool to be idle");
   }
-  found next(pool_worker& me) noexcept;
-  found look_elsewhere(pool_worker& me, bool searching) noexcept;
-  work* take_from_outside(pool_worker& me, bool searching, bool low_too) noexcept {
-    return inlet_.empty() ? nullptr : inlet_.pop(me.jobs, worker_count_, searching, me.pace.share(), low_too);
-  }
-  found steal(pool_worker& me) noexcept;
-  found wait_for_work(pool_worker& me);
-  void run_timers() noexcept;
+  found_work wait_for_work(pool_worker& me);
   bool over() const noexcept;
-  std::uint64_t ended_tasks() const noexcept;
-  std::uint64_t admitted_tasks() const noexcept { return admissions_.load(std::memory_order_relaxed) / one_admitted; }
   void discard(work& item) noexcept;
-  static constexpr unsigned many_given = 64;  // jobs by jobs
-  enum : std::uint64_t {
-    only_from_inside = 1,
-    one_admitted = 2,
-  };
+  injection_queue& inlet() noexcept { return work_.inlet(); }
 
   std::string const name_;
   unsigned const forks_ = process_wide::forks.load(std::memory_order_relaxed);
-  std::size_t const worker_count_;
-  std::unique_ptr<pool_worker[]> const workers_;
 
-  pool_guests guests_;
-  injection_queue inlet_;
-  pool_timers timers_;
+  pool_work work_;
   event_count idle_;
   os::atomic<bool> stopping_{false};  // written by close; workers look at it when they find no work
   os::atomic<bool> discarding_{false};  // written by close before the queue is emptied
   os::atomic<std::size_t> references_;
-  os::atomic<std::uint64_t> discarded_{0};  // items from outside that no worker has run
-  // Two times the tasks that ever came, and whether the pool is closed. relaxed everywhere: what orders a task's coming
-  // and its end is that it was posted between, and what orders it and the close is `stopping_`.
-  os::atomic<std::uint64_t> admissions_{0};
+  pool_counts counts_{work_};
   cancellation tasks_{cancellation::sharing::many_threads};
 
   pool_threads threads_;
@@ -211,16 +170,9 @@ class pool_state final : public executor, public process_wide::registry_entry {
 inline pool_state::pool_state(std::size_t workers, thread_pool_options const& options)
     : registry_entry(process_wide::registry_kind::thread_pool),
       name_(pool_threads::name_for(options)),
-      worker_count_(workers),
-      workers_(new pool_worker[workers]),
-      guests_(*this),
+      work_(*this, workers),
       references_(1 + workers),
       threads_(workers, options) {
-  for (std::size_t i = 0; i < workers; ++i) {
-    workers_[i].pool = this;
-    workers_[i].worker = &workers_[i];
-    workers_[i].random = std::uint32_t(2 * i + 1);
-  }
   os::prepare_barriers();  // while there are few threads that it would have to wait for
   // The explorer's executions may fail and leave it behind.
   if constexpr (!CONCUR_EXPLORE) insert();
@@ -230,7 +182,7 @@ inline pool_state* pool_state::start(std::size_t workers, thread_pool_options co
   auto* const made = new pool_state(workers, options);
   try {
     made->threads_.start(made->name_, options.threads(), [made](std::size_t i) {
-      made->work_as(made->workers_[i]);
+      made->work_as(made->work_.workers()[i]);
       made->drop_reference();
     });
   } catch (...) {
@@ -246,7 +198,7 @@ inline void pool_state::work_as(pool_worker& me) {
   executor_scope const here(*this);
   pool_member::current() = &me;
   for (;;) {
-    found that = next(me);
+    found_work that = work_.next(me);
     if (that.item == nullptr) that = wait_for_work(me);
     if (that.item == nullptr) break;
     if (!that.counts) {
@@ -254,11 +206,14 @@ inline void pool_state::work_as(pool_worker& me) {
       that.item->run();
       continue;
     }
-    pool_worker::count(me.started);
-    that.item->run();
-    if (lost()) [[unlikely]]
-      return;  // a job that forked has returned in the child, where nothing else is left of the pool
-    pool_worker::count(me.done);
+    do {
+      pool_worker::count(me.started);
+      that.item->run();
+      if (lost()) [[unlikely]]
+        return;  // a job that forked has returned in the child, where nothing else is left of the pool
+      pool_worker::count(me.done);
+      that.item = std::exchange(me.following, nullptr);
+    } while (that.item != nullptr);
   }
   pool_member::current() = nullptr;
 }
@@ -267,37 +222,36 @@ inline void pool_state::add(work& item, lane where) {
   require_own_process();
   if (pool_worker* const me = pool_worker::of(*this)) {
     if (discarding()) throw closed();
-    // Its owner knows that there is room before it counts: others only take.
-    if (where == lane::normal && me->jobs.size() < pool_worker::room_for_jobs) {
-      pool_worker::count(me->posted);
-      static_cast<void>(me->jobs.push(&item));
-      ++me->given;
-      return inlet_.wake_one();
-    }
-    inlet_.push_job(item, where, true);
+    if (where == lane::normal && work_.give(*me, me->jobs, item)) return;
+    inlet().push_job(item, where, true);
     return;
   }
-  inlet_.await_searcher(worker_count_);
-  if (!inlet_.push_job(item, where, false)) throw closed();
+  inlet().await_searcher(workers());
+  if (!inlet().push_job(item, where, false)) throw closed();
 }
 
-inline void pool_state::add_many(work& first, std::size_t count) {
+inline void pool_state::post(work& item) noexcept {
+  CONCUR_ASSERT(!lost(), "a task was posted to a pool of the parent process");
+  pool_worker* const me = pool_worker::of(*this);
+  if (me == nullptr || !work_.give(*me, me->tasks, item)) inlet().push_linked(item, lane::tasks);
+}
+
+inline void pool_state::post_next(work& item) noexcept {
+  CONCUR_ASSERT(!lost(), "a task was posted to a pool of the parent process");
+  pool_worker* const me = pool_worker::of(*this);
+  if (me == nullptr || !work_.give_next(*me, item)) post(item);
+}
+
+inline void pool_state::add_many(work& first, std::size_t count, lane where) {
   require_own_process();
   bool const from_inside = pool_worker::of(*this) != nullptr && !discarding();
-  if (!inlet_.push_jobs(first, count, lane::normal, from_inside)) throw closed();
+  if (!inlet().push_jobs(first, count, where, from_inside)) throw closed();
 }
 
 inline void pool_state::admit_task() {
   require_own_process();
-  if (pool_worker::of(*this) != nullptr) {
-    admissions_.fetch_add(one_admitted, std::memory_order_relaxed);
-    return;
-  }
-  auto now = admissions_.load(std::memory_order_relaxed);
-  do {
-    if ((now & only_from_inside) != 0) throw closed();
-  } while (!admissions_.compare_exchange_weak(now, now + one_admitted, std::memory_order_relaxed,
-                                              std::memory_order_relaxed));
+  if (pool_worker* const me = pool_worker::of(*this)) return pool_worker::count(me->tasks_admitted);
+  counts_.add_task();
 }
 
 inline void pool_state::task_ended() noexcept {
@@ -306,139 +260,65 @@ inline void pool_state::task_ended() noexcept {
   pool_worker::count(me->tasks_ended);
 }
 
-inline void pool_state::run_timers() noexcept {
-  time_point const now = os::clock::now();
-  if (timers_.next() <= now) timers_.take_due(now, [this](work& item) { post(item); });
-}
-
-inline pool_state::found pool_state::next(pool_worker& me) noexcept {
-  if (inlet_.has_urgent()) {
-    if (work* const item = take_from_outside(me, false, false)) return {item};
-  }
-  if (me.given >= many_given) [[unlikely]] {
-    me.given = 0;
-    me.outside_next = !me.outside_next;
-    if (work* const item = me.outside_next ? take_from_outside(me, false, false) : me.jobs.steal()) return {item};
-  }
-  if (timers_.next() != os::never) [[unlikely]]
-    run_timers();
-  if (work* const item = me.jobs.pop()) return {item};
-  me.pace.before_look(inlet_);
-  return look_elsewhere(me, false);
-}
-
-inline pool_state::found pool_state::look_elsewhere(pool_worker& me, bool searching) noexcept {
-  if (work* const item = take_from_outside(me, searching, false)) return {item};
-  found const stolen = steal(me);
-  if (stolen.item == nullptr) return {take_from_outside(me, searching, true)};
-  if (searching) inlet_.end_search();
-  return stolen;
-}
-
-inline pool_state::found pool_state::steal(pool_worker& me) noexcept {
-  // Begins somewhere else each time. The numbers of G. Marsaglia's xorshift.
-  me.random ^= me.random << 13;
-  me.random ^= me.random >> 17;
-  me.random ^= me.random << 5;
-  std::size_t victim = me.random % worker_count_;
-  for (std::size_t i = 0; i < worker_count_; ++i, victim = victim + 1 == worker_count_ ? 0 : victim + 1) {
-    pool_worker& other = workers_[victim];
-    if (&other == &me) continue;
-    if (fork* const part = other.forks.steal()) return {part, false};
-    if (work* const item = other.jobs.steal()) return {item};
-  }
-  return {guests_.steal(), false};
-}
-
 // Returns nothing when the pool is over.
-inline pool_state::found pool_state::wait_for_work(pool_worker& me) {
+inline found_work pool_state::wait_for_work(pool_worker& me) {
   idle_.notify_all();  // this may have been the last thing to do
-  found that;
+  found_work that;
   auto const look = [&](bool searching) {
-    if (timers_.next() != os::never) run_timers();
-    that = look_elsewhere(me, searching);
+    if (work_.timers().next() != os::never) work_.run_timers();
+    that = work_.look_elsewhere(me, searching);
     return that.item != nullptr || over();
   };
-  inlet_.begin_search();
-  me.pace.spin([&] { return look(true); }, [&] { return !inlet_.empty() || !me.jobs.empty(); });
+  inlet().begin_search();
+  me.pace.spin([&] { return look(true); }, [&] { return !inlet().empty() || !me.jobs.empty(); });
   if (that.item != nullptr) return that;
-  inlet_.end_search();
+  inlet().end_search();
   while (!over()) {
     wait_limit limit;
     // After every look the next deadline may be another.
     auto const look_and_set = [&] {
       bool const yes = look(false);
-      limit.deadline = timers_.next();
+      limit.deadline = work_.timers().next();
       return yes;
     };
-    inlet_.sleep(look_and_set, limit);
+    me.asleep = true;
+    inlet().sleep(look_and_set, [&that] { return !that.counts; }, limit);
+    me.asleep = false;
     if (that.item == nullptr) continue;
-    // Who goes to work watches the timers no more, and may have been woken to do so: then another has to.
-    if (timers_.next() != os::never) inlet_.wake_one();
+    // Who goes to work watches the timers no more, and may have been woken to do so: then another has to. It may have
+    // found a guest's fork, for which nobody was woken.
+    if (work_.timers().next() != os::never) inlet().wake_one();
     return that;
   }
-  inlet_.wake_all();  // for the others it is over too
+  inlet().wake_all();  // for the others it is over too
   return {};
 }
 
 inline void pool_state::close(bool discard_jobs) {
-  inlet_.close();
-  admissions_.fetch_or(only_from_inside, std::memory_order_relaxed);
+  inlet().close();
+  counts_.refuse_tasks();
   if (discard_jobs) {
     discarding_.store(true, std::memory_order_relaxed);
     tasks_.cancel();
-    while (work* const each = inlet_.pop_job()) discard(*each);
-    // Only jobs are ever in there.
-    for (std::size_t i = 0; i < worker_count_; ++i) {
-      while (work* const each = workers_[i].jobs.steal()) discard(*each);
+    while (work* const each = inlet().pop_job()) discard(*each);
+    for (pool_worker& worker : work_.workers()) {
+      while (work* const each = worker.jobs.steal()) discard(*each);
     }
     idle_.notify_all();
   }
   // release: what was accepted before; see over. The wakes make it visible in time.
   stopping_.store(true, std::memory_order_release);
-  inlet_.wake_all();
+  inlet().wake_all();
 }
 
 inline void pool_state::discard(work& item) noexcept {
   item.run();  // sees that it is to be discarded
-  discarded_.fetch_add(1, std::memory_order_release);
-}
-
-inline pool_state::counts pool_state::counted() const noexcept {
-  counts all;
-  // In this order: what is counted as done was counted as started before, and that as posted.
-  // mutant: the same count is read again below, and that is read before any that says what was posted.
-  all.done = discarded_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < worker_count_; ++i) all.done += workers_[i].done.load(std::memory_order_acquire);
-  all.started = discarded_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < worker_count_; ++i) all.started += workers_[i].started.load(std::memory_order_acquire);
-  // mutant: these are read last but for the posts from outside, and order nothing.
-  for (std::size_t i = 0; i < worker_count_; ++i) all.posted += workers_[i].posted.load(std::memory_order_acquire);
-  all.posted += inlet_.posted();
-  return all;
-}
-
-inline std::uint64_t pool_state::ended_tasks() const noexcept {
-  std::uint64_t all = 0;
-  // acquire: a task that is counted here has come, and what comes later in the caller sees that.
-  for (std::size_t i = 0; i < worker_count_; ++i) all += workers_[i].tasks_ended.load(std::memory_order_acquire);
-  return all;
+  counts_.add_discarded();
 }
 
 inline bool pool_state::over() const noexcept {
   // acquire: all that was accepted before the close is counted as posted, or as admitted.
-  if (!stopping_.load(std::memory_order_acquire)) return false;
-  // Both counts only grow. If as many had ended before the question between as have come after it, there was no task at
-  // that moment; and where nothing runs, nothing comes.
-  auto const ended = ended_tasks();
-  return nothing_to_do() && ended == admitted_tasks();
-}
-
-inline bool pool_state::nothing_to_do() const noexcept {
-  // The counts only grow. All that was done was read before anything that was posted; so if they are equal, nothing was
-  // to be done at the moment between.
-  counts const all = counted();
-  return all.done == all.posted;
+  return stopping_.load(std::memory_order_acquire) && counts_.nothing_left();
 }
 
 inline bool pool_state::wait_idle(wait_limit const& limit) {
@@ -448,9 +328,9 @@ inline bool pool_state::wait_idle(wait_limit const& limit) {
 }
 
 inline void pool_state::describe(std::string& out) const {
-  counts const all = counted();
-  auto const tasks = task_count();
-  out += '"' + name_ + "\", " + std::to_string(worker_count_) + (worker_count_ == 1 ? " worker, " : " workers, ") +
+  auto const all = counts_.now();
+  auto const tasks = counts_.tasks();
+  out += '"' + name_ + "\", " + std::to_string(workers()) + (workers() == 1 ? " worker, " : " workers, ") +
          std::to_string(all.posted - all.started) + " queued, " + std::to_string(all.started - all.done) +
          " running, " + std::to_string(all.done) + " done, " + std::to_string(tasks) +
          (tasks == 1 ? " task" : " tasks");

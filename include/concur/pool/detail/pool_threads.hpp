@@ -6,6 +6,7 @@
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
 #include <concur/pool/thread_pool_options.hpp>
+#include <concur/sync/event.hpp>
 #include <concur/sync/latch.hpp>
 #include <concur/thread/thread.hpp>
 #include <concur/thread/thread_options.hpp>
@@ -56,6 +57,17 @@ class pool_threads {
   void join() {
     for (thread& each : threads_) each.join();
   }
+
+  /// The same by `join(thread&)`, a join with a limit: returns whether all have ended, and asks no more of them after
+  /// one that has not.
+  template <class Join>
+  bool join_each(Join join) {
+    return std::ranges::all_of(threads_, join);
+  }
+
+  std::size_t count() const noexcept { return threads_.size(); }
+  /// Set when the i-th has ended, but for the moment that a join takes.
+  event& ended(std::size_t i) const noexcept { return thread_access::state(threads_[i]).ended(); }
 
   /// Whether the calling thread is one of them, also while its thread_local objects end.
   bool include_this_one() const noexcept {

@@ -16,6 +16,8 @@ namespace concur::inline CONCUR_ABI::detail {
 /// Belongs to one worker.
 class search_pace {
  public:
+  static constexpr std::size_t largest_share = 64;
+
   /// How many jobs to take at a time from a queue that others share: one at first, so that jobs begin in the order in
   /// which they came, but twice as many at each look that finds some, until it has to search.
   std::size_t share() noexcept {
@@ -55,7 +57,6 @@ class search_pace {
 
  private:
   static constexpr std::size_t few = 16;
-  static constexpr std::size_t largest_share = 64;  // see injection_queue
   static constexpr unsigned turns = 16;  // of so many searches one begins with a long pause, to try
   static constexpr int long_pause = 32;  // 0.7 microseconds
   static constexpr int longest_pause = 32;

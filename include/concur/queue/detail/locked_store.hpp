@@ -64,7 +64,7 @@ class locked_store {
   explicit locked_store(unbounded_t, Order const&... order) : capacity_(SIZE_MAX), elements_(order...) {}
 
   /// Moves from the item only if it is done.
-  ring_outcome push(T& item) {
+  ring_outcome push(T&& item) {
     std::lock_guard const hold(lock_);
     return push_locked(std::move(item));
   }
@@ -77,7 +77,7 @@ class locked_store {
   }
 
   /// The same: here they cost no more than they need.
-  ring_outcome push_if_ready(T& item) { return push(item); }
+  ring_outcome push_if_ready(T&& item) { return push(std::move(item)); }
   template <class Take>
   ring_outcome pop_if_ready(Take take) {
     return pop(take);

@@ -17,21 +17,21 @@ class queue_access {
   /// What is notified when a get, or a put, may succeed that was refused before, or learns that the queue is closed.
   template <class Queue>
   static event_count& not_empty(Queue& of) noexcept {
-    return of.not_empty_;
+    return of.core_.not_empty();
   }
   template <class Queue>
   static event_count& not_full(Queue& of) noexcept {
-    return of.not_full_;
+    return of.core_.not_full();
   }
 
   /// Tries once and tells the other side of a success. Moves from the item only if it is done.
   template <class Queue>
   static ring_outcome attempt_put(Queue& to, typename Queue::value_type& item) {
-    return to.attempt_put(item);
+    return to.core_.attempt_put(item);
   }
   template <class Queue>
   static ring_outcome attempt_get(Queue& from, std::optional<typename Queue::value_type>& taken) {
-    return from.attempt_get(taken);
+    return from.core_.attempt_get(taken);
   }
 };
 

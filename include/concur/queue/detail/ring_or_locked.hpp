@@ -30,12 +30,14 @@ class ring_or_locked {
     }
   }
 
-  ring_outcome push(T& item) { return bounded_ ? ring_.push(item) : locked_.push(item); }
+  ring_outcome push(T&& item) { return bounded_ ? ring_.push(std::move(item)) : locked_.push(std::move(item)); }
   template <class Take>
   ring_outcome pop(Take take) {
     return bounded_ ? ring_.pop(take) : locked_.pop(take);
   }
-  ring_outcome push_if_ready(T& item) { return bounded_ ? ring_.push_if_ready(item) : locked_.push_if_ready(item); }
+  ring_outcome push_if_ready(T&& item) {
+    return bounded_ ? ring_.push_if_ready(std::move(item)) : locked_.push_if_ready(std::move(item));
+  }
   template <class Take>
   ring_outcome pop_if_ready(Take take) {
     return bounded_ ? ring_.pop_if_ready(take) : locked_.pop_if_ready(take);
