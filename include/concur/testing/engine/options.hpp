@@ -28,7 +28,7 @@ struct options {
   int depth = 5;                  ///< of PCT: number of ordering constraints a bug may need
   int max_steps = 5000;           ///< an execution longer than this is a livelock; at most 30,000
   std::uint64_t executions = 0;   ///< limit; 0: none for exhaustive search, 100,000 for the others
-  double seconds = 0;             ///< limit on wall time; 0: none
+  double seconds = 0;             ///< limit on CPU time; 0: none
   std::uint64_t seed = 1;         ///< of random and PCT
   std::string replay{};           ///< run just this schedule: `result::replay` of an earlier failure
 };
