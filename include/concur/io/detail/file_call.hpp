@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A call of the system on a file: a plain value, so that it can be carried out on another thread, or in another way.
+#pragma once
+
+#include <concur/core/abi.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace concur::inline CONCUR_ABI::detail {
+
+/// What it points at must stay until the call has ended.
+class file_call {
+ public:
+  enum class kind : std::uint8_t { read, write, sync, data_sync, truncate, size };
+
+  static constexpr std::int64_t here = -1;  // at the file's own position, which moves
+
+  static file_call read(int fd, void* data, std::size_t size, std::int64_t at) noexcept {
+    return {kind::read, fd, data, size, at};
+  }
+  static file_call write(int fd, void const* data, std::size_t size, std::int64_t at) noexcept {
+    return {kind::write, fd, data, size, at};
+  }
+  static file_call sync(int fd) noexcept { return {kind::sync, fd, nullptr, 0, 0}; }
+  static file_call data_sync(int fd) noexcept { return {kind::data_sync, fd, nullptr, 0, 0}; }
+  static file_call truncate(int fd, std::int64_t size) noexcept { return {kind::truncate, fd, nullptr, 0, size}; }
+  static file_call size(int fd) noexcept { return {kind::size, fd, nullptr, 0, 0}; }
+
+  /// Until all of it was moved, or the end of the file has come.
+  file_call all() const noexcept {
+    file_call whole = *this;
+    whole.all_ = true;
+    return whole;
+  }
+  bool wants_all() const noexcept { return all_; }
+  /// What is left of it after so many bytes.
+  void advance(std::size_t count) noexcept {
+    data_ = static_cast<char const*>(data_) + count;
+    size_ -= count;
+    if (at_ != here) at_ += static_cast<std::int64_t>(count);
+  }
+
+  kind what() const noexcept { return kind_; }
+  bool moves_bytes() const noexcept { return kind_ == kind::read || kind_ == kind::write; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// Once. With RWF_NOWAIT as the flag it fails with EAGAIN where it would have to wait for a disk, and with EOPNOTSUPP
+  /// where the file system cannot tell.
+  std::int64_t once(int flags = 0) const noexcept {
+    iovec piece{const_cast<void*>(data_), size_};
+    std::int64_t result = 0;
+    switch (kind_) {
+      case kind::read:
+        result = flags == 0 && at_ == here ? ::read(fd_, piece.iov_base, size_) : ::preadv2(fd_, &piece, 1, at_, flags);
+        break;
+      case kind::write:
+        result =
+            flags == 0 && at_ == here ? ::write(fd_, piece.iov_base, size_) : ::pwritev2(fd_, &piece, 1, at_, flags);
+        break;
+      case kind::sync: result = ::fsync(fd_); break;
+      case kind::data_sync: result = ::fdatasync(fd_); break;
+      case kind::truncate: result = ::ftruncate(fd_, at_); break;
+      case kind::size: {
+        struct stat about{};
+        result = ::fstat(fd_, &about);
+        if (result == 0) result = about.st_size;
+        break;
+      }
+    }
+    return result < 0 ? -errno : result;
+  }
+
+ private:
+  file_call(kind what, int fd, void const* data, std::size_t size, std::int64_t at) noexcept
+      : kind_(what), fd_(fd), data_(data), size_(size), at_(at) {}
+
+  kind kind_;
+  bool all_ = false;
+  int fd_;
+  void const* data_;
+  std::size_t size_;
+  std::int64_t at_;
+};
+
+/// Makes the call as often as it takes, blocking the thread. Returns how many bytes were moved, what else the system
+/// returned, or minus an error number; of a call that moved a part before an error, that error.
+inline std::int64_t perform(file_call call) noexcept {
+  std::int64_t moved = 0;
+  for (;;) {
+    auto const result = call.once();
+    if (result == -EINTR) continue;
+    if (!call.moves_bytes() || result <= 0) return result < 0 ? result : result + moved;
+    moved += result;
+    call.advance(static_cast<std::size_t>(result));
+    if (!call.wants_all() || call.size() == 0) return moved;
+  }
+}
+
+}  // namespace concur::inline CONCUR_ABI::detail
