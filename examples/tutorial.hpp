@@ -12,7 +12,9 @@
 //     }
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <iomanip>
@@ -28,19 +30,36 @@ using namespace std::chrono_literals;
 /// Every pause of a program is divided by it. Written by `arguments` only, before there are threads.
 inline double speed = 1;
 
-/// Takes the option --speed out of the command line and returns the other arguments. Answers --help and ends the
-/// program.
-inline std::vector<std::string> arguments(int count, char** words, char const* purpose, char const* operands = "") {
+/// An option with a value, which is put where that says.
+struct option {
+  char const* name;
+  char const* value;
+  char const* meaning;
+  std::string* where;
+};
+
+/// Takes the option --speed, and those of the program, out of the command line and returns the other arguments. Answers
+/// --help and ends the program.
+inline std::vector<std::string> arguments(int count, char** words, char const* purpose, char const* operands = "",
+                                          std::vector<option> const& options = {}) {
   auto const usage = [&](std::FILE* stream) {
-    std::fprintf(stream,
-                 "Usage: %s [--speed N]%s%s\n\n%s\n\n  --speed N   go N times as fast\n  --help      this text\n",
-                 words[0], *operands == 0 ? "" : " ", operands, purpose);
+    std::fprintf(stream, "Usage: %s [option…]%s%s\n\n%s\n\n", words[0], *operands == 0 ? "" : " ", operands, purpose);
+    auto const line = [stream](std::string name, char const* meaning) {
+      name.resize(std::max<std::size_t>(name.size() + 1, 18), ' ');
+      std::fprintf(stream, "  %s%s\n", name.c_str(), meaning);
+    };
+    for (auto const& each : options) line(std::string(each.name) + ' ' + each.value, each.meaning);
+    line("--speed N", "go N times as fast");
+    line("--help", "this text");
   };
   std::vector<std::string> others;
   for (int i = 1; i < count; ++i) {
     std::string_view const word = words[i];
     char* end = nullptr;
-    if (word == "--help") {
+    auto const own = std::find_if(options.begin(), options.end(), [&](auto const& each) { return word == each.name; });
+    if (own != options.end() && i + 1 < count) {
+      *own->where = words[++i];
+    } else if (word == "--help") {
       usage(stdout);
       std::exit(EXIT_SUCCESS);
     } else if (word == "--speed" && i + 1 < count && (speed = std::strtod(words[i + 1], &end)) > 0 && *end == 0) {

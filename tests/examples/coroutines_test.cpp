@@ -134,3 +134,13 @@ TEST_CASE("coroutines/with: C16, closed after a result, after an error and at a 
                                               "the second is open", "the second is closed", "error: no such number",
                                               "the third is open", "the third is closed", "in time: false"});
 }
+
+TEST_CASE("coroutines/faster_loop: C17, the same output on each back end") {
+  auto const printed = output_of("coroutines/faster_loop", {"50"});
+  REQUIRE(printed.size() == 4);
+  CHECK(printed[0] == "1000 of 1000 answers are right");
+  CHECK(printed[1].starts_with("-- epoll: "));
+  CHECK(printed[2] == printed[0]);
+  CHECK((printed[3].starts_with("-- epoll: ") || printed[3].starts_with("-- io_uring: ")));
+  for (auto const& figure : {printed[1], printed[3]}) CHECK(figure.ends_with(" requests per second"));
+}

@@ -3,6 +3,8 @@
 // What the tutorial programs about threads print: in order where order is promised, as a set where it is not.
 #include "example.hpp"
 
+#include <cctype>
+
 using support::as_set;
 using support::each;
 using support::lines;
@@ -268,4 +270,31 @@ TEST_CASE("threads/kitchen: T22, after the end on request everything baked has b
   CHECK(eaten.size() == std::size_t(meals));  // nothing twice
   auto const number = std::to_string(meals);
   CHECK(printed.back() == number + " baked, " + number + " eaten");
+}
+
+TEST_CASE("threads/tcp_server: T23, three clients are served at once, and one that breaks off harms nobody") {
+  auto const printed = output_of("threads/tcp_server", {"0"});
+  REQUIRE(printed.size() >= 17);
+  CHECK(printed.front().starts_with("listening at 127.0.0.1:"));
+  CHECK(printed.back() == "the server has closed");
+  for (lines const& said : {lines{"red", "green", "blue"}, lines{"one", "two", "three"}, lines{"do", "re", "mi"}}) {
+    std::size_t before = 0;
+    for (auto const& word : said) {
+      auto answer = word + " -> ";
+      for (char const c : word) answer += char(std::toupper(static_cast<unsigned char>(c)));
+      auto const at = position(printed, answer);
+      CHECK(at < printed.size());
+      CHECK(at > before);
+      before = at;
+    }
+  }
+  int come = 0, gone = 0, broken = 0;
+  for (auto const& line : printed) {
+    come += line.ends_with(" has come");
+    gone += line.ends_with(" has gone");
+    broken += line.find(" has broken off: ") != line.npos;
+  }
+  CHECK(gone == 3);
+  CHECK(broken == 1);
+  CHECK((come == 3 || come == 4));  // the rude one may have gone before anybody asks who it is
 }
