@@ -14,15 +14,7 @@
 
 namespace {
 
-// Free blocks of all sizes, on the lists of this thread and in the depot.
-std::size_t recycled_bytes() {
-  using recycler = concur::process_wide::recycled_frames;
-  std::size_t all = 0;
-  for (std::size_t size = 16; size <= recycler::largest; size += 16) {
-    all += size * (recycler::held_by_this_thread(size) + recycler::held_by_depot(size));
-  }
-  return all;
-}
+std::size_t recycled_bytes() { return concur::process_wide::recycled_frames::bytes_free(); }
 
 // Not arguments: only what a sleeper needs to sleep is in its frame.
 constinit sleepers* those = nullptr;

@@ -17,7 +17,8 @@ class basic_ring {
    public:
     explicit producer(basic_ring& to) : ring_(to.ring_) {}
     bool try_put(T& item) {
-      return (Certain ? ring_.push(item) : ring_.push_if_ready(item)) == concur::ring_outcome::done;
+      return (Certain ? ring_.push(std::move(item)) : ring_.push_if_ready(std::move(item))) ==
+             concur::ring_outcome::done;
     }
 
    private:

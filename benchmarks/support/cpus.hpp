@@ -54,4 +54,13 @@ inline void pin_to(int cpu, int or_other = -1) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+/// While it lives, the calling thread runs on the second CPU.
+class on_second_cpu {
+ public:
+  on_second_cpu() { pin_to(cpus().second); }
+  ~on_second_cpu() { pin_to(cpus().first); }
+  on_second_cpu(on_second_cpu const&) = delete;
+  on_second_cpu& operator=(on_second_cpu const&) = delete;
+};
+
 }  // namespace bench

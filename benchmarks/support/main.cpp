@@ -6,9 +6,10 @@
 //     --slice_ms=N  how long cases with a time of their own run
 //
 // A process that is limited to one CPU (taskset) has only the cases that are made for that, every other process all
-// the rest.
+// the rest. A program with servers is its servers too: see server.hpp.
 #include "cases.hpp"
 #include "cpus.hpp"
+#include "server.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -55,6 +56,7 @@ void register_case(bench::one_case const& each) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (int const status = bench::serve_if_asked(argc, argv); status >= 0) return status;
   int const round = take_number(argc, argv, "--round=", 0);
   bench::slice() = std::chrono::milliseconds(take_number(argc, argv, "--slice_ms=", 250));
   auto const cases = cases_in_order(round);
