@@ -42,7 +42,10 @@ need_compiler() {
 }
 
 need_build_tools() { need cmake=cmake ninja-build=ninja ccache=ccache; }
-need_test_tools() { need_build_tools; need catch2 pkg-config=pkg-config; }
+need_test_tools() {
+  need_build_tools
+  need catch2 pkg-config=pkg-config libssl-dev liburing-dev libboost1.81-dev libcurl4-openssl-dev
+}
 
 # configure_and_build PRESET [TARGET…]
 configure_and_build() {

@@ -57,11 +57,37 @@ words const seam_files = {
     "core/abi.hpp",          // defines the switches
     "core/os.hpp",           // machine or engine
     "core/assert.hpp",       // checked or not
+    "loop/detail/loop_poller.hpp",  // the back end
     "testing/explorer.hpp",  // refuses to be compiled without CONCUR_EXPLORE
 };
 
 // Headers that the umbrella leaves out because they need another library.
-words const needs_a_library = {};
+words const needs_a_library = {
+    // OpenSSL
+    "net/tls.hpp",
+    "net/tls_context.hpp",
+    "net/tls_error.hpp",
+    "net/tls_options.hpp",
+    "net/tls_stream.hpp",
+    // Boost; and the parts of the server that are of no use without it
+    "http/server.hpp",
+    "http/exception.hpp",
+    "http/head_rules.hpp",
+    "http/request.hpp",
+    "http/response.hpp",
+    "http/router.hpp",
+    "http/server_options.hpp",
+    "http/static_files.hpp",
+    "http/url_text.hpp",
+    // libcurl, and what is of use only with it
+    "http/client.hpp",
+    "http/client_error.hpp",
+    "http/client_options.hpp",
+    "http/client_request.hpp",
+    "http/client_response.hpp",
+    "http/client_settings.hpp",
+    "http/client_stream.hpp",
+};
 
 words const documented_macros = {"CONCUR_ASSERT", "CONCUR_CHECKED", "CONCUR_EXPLORE", "CONCUR_IO_URING", "CONCUR_ABI"};
 
@@ -137,6 +163,8 @@ std::vector<std::string> wrong_directives(std::string const& file, std::string c
     if (std::regex_search(line, match, condition)) {
       bool const plain = match[1] == "if" && (match[2] == "CONCUR_CHECKED" || match[2] == "!CONCUR_CHECKED");
       if (!plain && !seam_files.contains(file) && !is_engine(file)) wrong.push_back("#if outside the seam: " + line);
+      // Trap C14: whoever has a library's header need not link the library.
+      if (line.find("__has_include") != line.npos) wrong.push_back("a switch decides, not a header: " + line);
     }
   }
   return wrong;
@@ -201,6 +229,46 @@ TEST_CASE("a header has its licence, its guard, and a reason when it is long") {
   over_every_header([](std::string const&, std::string const& text) { return wrong_form(text); });
 }
 
+// Trap C14, the other way round: nobody gets OpenSSL or libcurl without having asked for it.
+TEST_CASE("what needs another library is reached only from headers that need it too") {
+  over_every_header([](std::string const& file, std::string const& text) {
+    std::vector<std::string> wrong;
+    bool const is_of_tls =
+        file.starts_with("net/tls") || file.starts_with("net/detail/tls_") || file == "net/detail/openssl_handles.hpp";
+    bool const is_of_curl = file.starts_with("http/client") || file.starts_with("http/detail/curl_");
+    for (auto const& line : support::lines_of(text)) {
+      if (line.find("#include") != 0) continue;
+      if (!is_of_curl && (line.find("<curl/") != line.npos || line.find("http/client") != line.npos ||
+                          line.find("/curl_") != line.npos)) {
+        wrong.push_back(line);
+      }
+      if (is_of_tls) continue;
+      bool const reaches = line.find("<openssl/") != line.npos || line.find("/tls") != line.npos ||
+                           line.find("openssl_handles") != line.npos;
+      if (reaches) wrong.push_back(line);
+    }
+    return wrong;
+  });
+}
+
+// It is slow to compile.
+TEST_CASE("Boost is included by one header, and that by the HTTP server only") {
+  over_every_header([](std::string const& file, std::string const& text) {
+    std::vector<std::string> wrong;
+    words const may_reach = {"http/detail/http_connection.hpp", "http/server.hpp"};
+    for (auto const& line : support::lines_of(text)) {
+      if (line.find("#include") != 0) continue;
+      bool const is_boost = line.find("<boost/") != line.npos && file != "http/detail/head_parser.hpp";
+      bool const reaches =
+          (line.find("/head_parser.hpp") != line.npos || line.find("/http_connection.hpp") != line.npos ||
+           line.find("http/server.hpp") != line.npos) &&
+          !may_reach.contains(file);
+      if (is_boost || reaches) wrong.push_back(line);
+    }
+    return wrong;
+  });
+}
+
 TEST_CASE("the umbrella includes every public header that needs no other library") {
   for (auto const& include :
        missing_from_umbrella(support::source_files(headers()), support::read_file(headers() / "concur.hpp"))) {
@@ -251,6 +319,7 @@ TEST_CASE("a planted macro or condition is found") {
   CHECK(wrong_directives("sync/mutex.hpp", "#if defined(__x86_64__)\n#endif\n").size() == 1);
   CHECK(wrong_directives("sync/mutex.hpp", "#ifdef CONCUR_CHECKED\n#endif\n").size() == 1);
   CHECK(wrong_directives("sync/mutex.hpp", " # if CONCUR_EXPLORE\n#endif\n").size() == 1);
+  CHECK(wrong_directives("core/os.hpp", "#if __has_include(<liburing.h>)\n#endif\n").size() == 1);
 }
 
 TEST_CASE("a planted fault of form is found") {

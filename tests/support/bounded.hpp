@@ -19,10 +19,18 @@ inline testing::options schedules() {
   return {.preemptions = 3, .timeouts = 1, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 1};
 }
 
-/// For three threads of which one has a limit: without old values, which another scenario of the same kind covers.
-inline testing::options schedules_of_three() {
-  return {.preemptions = 3, .timeouts = 1, .spurious = 0, .weak_failures = 0, .clock_jumps = 0, .stale_reads = 0};
+/// So many preemptions, and nothing else but what is named: for scenarios of many steps, as those of whole pools are.
+inline testing::options preemptions(int count, int timeouts = 0, int stale_reads = 0) {
+  return {.preemptions = count,
+          .timeouts = timeouts,
+          .spurious = 0,
+          .weak_failures = 0,
+          .clock_jumps = 0,
+          .stale_reads = stale_reads};
 }
+
+/// For three threads of which one has a limit: without old values, which another scenario of the same kind covers.
+inline testing::options schedules_of_three() { return preemptions(3, 1); }
 
 inline testing::options hiccups() {
   return {.preemptions = 1, .timeouts = 1, .spurious = 1, .weak_failures = 1, .clock_jumps = 0, .stale_reads = 0};
@@ -30,8 +38,8 @@ inline testing::options hiccups() {
 
 /// Makes a scenario known within both bounds.
 struct twice {
-  twice(char const* subject, char const* name, std::function<void(testing::scenario&)> const& function,
-        testing::options const& bounds = schedules())
+  template <class Function>
+  twice(char const* subject, char const* name, Function const& function, testing::options const& bounds = schedules())
       : first(subject, name, function, bounds), second(subject, std::string(name) + ", hiccups", function, hiccups()) {}
 
   registration first;

@@ -6,15 +6,43 @@
 //     pid_t const child = ::fork();
 //     if (child == 0) support::end_child(all_right());
 //     CHECK(support::child_was_right(child));
+//
+//     CHECK(support::right_in_child([] { return all_right(); }));      // the same in one
+//     CHECK(support::end_in_child([] { aborts(); }).signal == SIGABRT);
 #pragma once
 
+#include "catch.hpp"
+
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace support {
+
+/// Waits until every other thread sleeps. To be called before a fork whose child starts threads or allocates much: what
+/// a running one holds at that moment, such as a lock of the sanitizers' allocator, the child would wait for in vain.
+inline void wait_until_others_sleep() {
+  auto const all_sleep = [] {
+    std::filesystem::directory_iterator const threads("/proc/self/task");
+    for (auto const& each : threads) {
+      if (each.path().filename() == std::to_string(::gettid())) continue;
+      std::string line;
+      std::getline(std::ifstream(each.path() / "stat") >> std::ws, line);
+      auto const name_end = line.rfind(')');  // its state stands behind its name
+      if (name_end != line.npos && line.compare(name_end, 3, ") S") != 0) return false;
+    }
+    return true;
+  };
+  while (!all_sleep()) std::this_thread::yield();
+}
 
 /// In the child: ends it, at once and without a word, so that the parent learns whether all was right.
 [[noreturn]] inline void end_child(bool right) {
@@ -35,6 +63,50 @@ inline int end_of(pid_t child) {
 inline bool child_was_right(pid_t child) {
   int const status = end_of(child);
   return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/// Runs `body` in a child process, for a minute at the most, and returns whether it said that all was right.
+template <class Body>
+bool right_in_child(Body body) {
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    bool const right = body();
+    end_child(right);
+  }
+  return child_was_right(child);
+}
+
+struct child_end {
+  int signal = 0;  // 0: it came to its end
+  std::string printed;
+};
+
+/// Runs `body` in a child process, and returns how that ended and what it printed on standard error.
+template <class Body>
+child_end end_in_child(Body body) {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  pid_t const child = ::fork();
+  if (child == 0) {
+    rlimit const no_core{};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    std::signal(SIGABRT, SIG_DFL);
+    ::dup2(ends[1], STDERR_FILENO);
+    body();
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  child_end result;
+  std::array<char, 512> piece{};
+  for (ssize_t got = 0; (got = ::read(ends[0], piece.data(), piece.size())) != 0;) {
+    if (got > 0) result.printed.append(piece.data(), std::size_t(got));
+    if (got < 0 && errno != EINTR) break;
+  }
+  ::close(ends[0]);
+  int const status = end_of(child);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  return result;
 }
 
 }  // namespace support

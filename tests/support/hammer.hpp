@@ -9,6 +9,8 @@
 // The functions run on threads of their own, where Catch2's assertions must not be used: count, and check afterwards.
 #pragma once
 
+#include "sanitizers.hpp"
+
 #include <concur/core/assert.hpp>
 
 #include <atomic>
@@ -24,12 +26,10 @@
 
 namespace support::inline CONCUR_ABI {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
-inline constexpr bool slow_build = true;
-#elif defined(__has_feature)
-inline constexpr bool slow_build = __has_feature(thread_sanitizer) || __has_feature(address_sanitizer);
+#if defined(__OPTIMIZE__)
+inline constexpr bool slow_build = thread_sanitizer || address_sanitizer;
 #else
-inline constexpr bool slow_build = false;
+inline constexpr bool slow_build = true;
 #endif
 
 /// `count` in an optimised build, a tenth of it under sanitizers and without optimisation.

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -21,7 +23,8 @@ namespace support {
 /// While it lives, every other thread is interrupted. One at a time in a process.
 class interruptions {
  public:
-  interruptions() {
+  interruptions() : threads_(opendir("/proc/self/task")) {
+    if (threads_ == nullptr) throw std::system_error(errno, std::generic_category(), "opendir /proc/self/task");
     struct sigaction action{};
     action.sa_handler = [](int) { taken().fetch_add(1, std::memory_order_relaxed); };
     sigaction(SIGUSR2, &action, nullptr);
@@ -38,6 +41,7 @@ class interruptions {
   ~interruptions() {
     over_.store(true);
     sender_.join();
+    closedir(threads_);
     // The handler stays: the last signal may still be on its way.
   }
   interruptions(interruptions const&) = delete;
@@ -52,17 +56,17 @@ class interruptions {
     return signals;
   }
 
-  static void interrupt_others() {
+  void interrupt_others() noexcept {
     long const me = syscall(SYS_gettid);
-    DIR* const threads = opendir("/proc/self/task");
-    if (threads == nullptr) return;
-    while (auto const* const entry = readdir(threads)) {
+    rewinddir(threads_);
+    while (auto const* const entry = readdir(threads_)) {
       long const id = std::atol(entry->d_name);
       if (id > 0 && id != me) syscall(SYS_tgkill, getpid(), id, SIGUSR2);
     }
-    closedir(threads);
   }
 
+  // Opened once: tests that count descriptors and memory must see the same all the time.
+  DIR* const threads_;
   std::atomic<bool> over_{false};
   std::thread sender_;
 };

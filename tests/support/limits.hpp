@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The time limits that every timed form is tried with: the ordinary, the extreme, and clocks of a user's own.
+// The time limits that every timed form is tried with: the ordinary, the extreme, and clocks of a user's own; and
+// stops.
 //
 //     auto const try_for = [&](auto const& length) { return m.try_lock_for(length); };
 //     auto const try_until = [&](auto const& moment) { return m.try_lock_until(moment); };
 //     support::check_limits_in_vain(try_for, try_until);     // m is locked, and stays so
+//     support::check_stop_in_vain([&](auto const& stop) { return m.lock(stop); });
 //     support::check_limits_at_once(try_for, try_until, [&] { m.unlock(); });   // m is free
 //     support::check_limits_in_time(try_for, try_until, [&] { m.lock(); }, [&] { m.unlock(); });
 #pragma once
 
 #include "catch.hpp"
+
+#include <concur/core/os.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -176,6 +180,26 @@ void check_limits_in_vain(TryFor try_for, TryUntil try_until) {
         CHECK_FALSE(try_until(moment));
         CHECK(Clock::now() >= moment);
       });
+}
+
+/// With nothing to be had: a stop ends `wait(token)`, with false.
+template <class Wait>
+void check_stop_in_vain(Wait wait) {
+  concur::os::stop_source source;
+  bool had = true;
+  std::thread waiting([&] { had = wait(source.get_token()); });
+  source.request_stop();
+  waiting.join();
+  CHECK_FALSE(had);
+  CHECK_FALSE(wait(source.get_token()));
+}
+
+/// With something to be had, a stop changes nothing.
+template <class Wait>
+void check_stop_too_late(Wait wait) {
+  concur::os::stop_source source;
+  source.request_stop();
+  CHECK(wait(source.get_token()));
 }
 
 /// With something to be had, it is had whatever the limit. `give_back` undoes it.

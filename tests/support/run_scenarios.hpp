@@ -6,6 +6,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "long_form.hpp"
 #include "scenarios.hpp"
 
 #include <cstdint>
@@ -14,11 +15,6 @@
 #include <string>
 
 namespace explored {
-
-inline bool long_form() {
-  char const* const wish = std::getenv("CONCUR_LONG");
-  return wish != nullptr && *wish != '\0' && std::string(wish) != "0";
-}
 
 /// 0: no limit.
 inline std::uint64_t execution_limit() {
@@ -44,7 +40,7 @@ inline void run(std::string const& subject) {
       INFO(r);
       REQUIRE(r.passed);
       REQUIRE((r.exhausted || exhaustive.executions != 0));
-      if (!long_form()) continue;
+      if (!support::long_form()) continue;
       for (testing::search const strategy : {testing::search::random, testing::search::pct}) {
         testing::options bounds = e.scenario.bounds;
         bounds.strategy = strategy;

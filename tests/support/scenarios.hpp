@@ -5,12 +5,17 @@
 //
 //     static explored::registration const hand_over{"mutex", "hand-over", [](testing::scenario& s) { … }};
 //     TEST_CASE("mutex: explored") { explored::run("mutex"); }
+//
+// A scenario that is one thread, beside which there are only those that the library starts, needs no argument:
+//
+//     static explored::registration const one_job{"thread_pool", "one job", [] { thread_pool pool(1); … }};
 #pragma once
 
 #include <concur/testing/mutation.hpp>
 
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -30,9 +35,16 @@ inline std::vector<entry>& registry() {
 
 /// A static object of this type makes a scenario known.
 struct registration {
-  registration(char const* subject, std::string name, std::function<void(testing::scenario&)> function,
-               testing::options bounds = {}) {
-    registry().push_back({subject, {std::move(name), std::move(bounds), std::move(function)}});
+  template <class Function>
+  registration(char const* subject, std::string name, Function function, testing::options bounds = {}) {
+    registry().push_back({subject, {std::move(name), std::move(bounds), scenario_of(std::move(function))}});
+  }
+
+ private:
+  template <class Function>
+  static std::function<void(testing::scenario&)> scenario_of(Function function) {
+    if constexpr (std::is_invocable_v<Function&, testing::scenario&>) return function;
+    else return [function = std::move(function)](testing::scenario& s) { s.thread("owner", function); };
   }
 };
 

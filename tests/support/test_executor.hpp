@@ -14,16 +14,16 @@
 // queue_executor is built on the seam alone, so it works under the explorer too; threads_executor does not.
 #pragma once
 
+#include "ready_orders.hpp"
+
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
 #include <concur/core/timer_heap.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <vector>
 
@@ -118,16 +118,30 @@ class work_queue {
   concur::os::atomic<std::uint32_t> bell_{0};
 };
 
-/// The order in which a queue_executor runs what was ready at the same time. All but the first break the promise of
-/// executors to keep the order of posts, on purpose: nothing that is right only by that order survives them.
-enum class ready_order { first_in_first_out, last_in_first_out, shuffled };
+/// The same for an executor of one thread, whose items run one by one in some order.
+class ordered_queue : public work_queue {
+ public:
+  explicit ordered_queue(order which) : in_order_(which.kind == ready_order::first_in_first_out), batch_(which) {}
+
+  /// Takes one out; null when empty.
+  concur::work* take() noexcept {
+    concur::time_point never;
+    if (in_order_) return pop(never);
+    if (batch_.empty()) batch_.fill(pop_all(never));
+    return batch_.take();
+  }
+
+ private:
+  bool const in_order_;
+  ready_batch batch_;
+};
 
 /// Runs its items on the thread that asks for it. `post`, `arm`, `disarm` and `wake`: any thread; all else: one thread
 /// at a time.
 class queue_executor final : public concur::executor {
  public:
-  explicit queue_executor(ready_order order = ready_order::first_in_first_out, std::uint32_t seed = 1)
-      : order_(order), random_(seed) {}
+  explicit queue_executor(order which = usual_order())
+      : in_order_(which.kind == ready_order::first_in_first_out), batch_(which) {}
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
   void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
@@ -164,7 +178,7 @@ class queue_executor final : public concur::executor {
   std::size_t run_ready(concur::time_point& next) {
     concur::executor_scope const here(*this);
     auto* const chain = queue_.pop_all(next);
-    return order_ == ready_order::first_in_first_out ? run_in_order(chain) : run_out_of_order(chain);
+    return in_order_ ? run_in_order(chain) : run_out_of_order(chain);
   }
 
   static std::size_t run_in_order(concur::work* chain) {
@@ -178,19 +192,14 @@ class queue_executor final : public concur::executor {
   }
 
   std::size_t run_out_of_order(concur::work* chain) {
-    std::vector<concur::work*> batch;
-    for (; chain != nullptr; chain = chain->next()) batch.push_back(chain);
-    if (order_ == ready_order::shuffled) {
-      std::shuffle(batch.begin(), batch.end(), random_);
-    } else {
-      std::reverse(batch.begin(), batch.end());
-    }
-    for (auto* item : batch) item->run();
-    return batch.size();
+    std::size_t count = 0;
+    batch_.fill(chain);
+    for (; auto* const item = batch_.take(); ++count) item->run();
+    return count;
   }
 
-  ready_order const order_;
-  std::minstd_rand random_;
+  bool const in_order_;
+  ready_batch batch_;
   work_queue queue_;
 };
 

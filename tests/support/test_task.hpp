@@ -59,11 +59,13 @@ class test_promise_base {
   };
   final_awaiter final_suspend() const noexcept { return {}; }
 
-  void unhandled_exception() const noexcept { context().set_error(std::current_exception()); }
+  void unhandled_exception() noexcept { error_ = std::current_exception(); }
+  std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
 
  private:
   concur::task_context* context_ = nullptr;
   std::coroutine_handle<> awaiting_;
+  std::exception_ptr error_;
 };
 
 template <class T>
@@ -129,7 +131,7 @@ class [[nodiscard]] test_task {
 
     T await_resume() {
       auto& promise = child_.handle().promise();
-      if (promise.context().has_error()) std::rethrow_exception(promise.context().take_error());
+      if (auto const error = promise.take_error()) std::rethrow_exception(error);
       return promise.take();
     }
 
@@ -216,7 +218,7 @@ class root_task final : public concur::task_context {
 
   void finish() noexcept {
     own_scope_.remove(*this);
-    error_ = take_error();
+    error_ = body_.handle().promise().take_error();
     auto const how = ending();
     // Whoever sees the state may destroy the task: after it only the address is used.
     state_.store(how, std::memory_order_release);
