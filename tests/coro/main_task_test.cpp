@@ -25,7 +25,8 @@ using support::noting;
 
 template <class T>
 typename main_task<T>::owner make(hand_loop& here, task<T> body) {
-  return typename main_task<T>::owner(new main_task<T>(here, owned_coroutine<T>(std::move(body)), task_origin()));
+  static concur::main_task_room room;
+  return main_task<T>::make(room, here, owned_coroutine<T>(std::move(body)), task_origin());
 }
 
 template <class T>
@@ -133,4 +134,50 @@ TEST_CASE("main_task: let go before its end it destroys itself then, or at once 
   std::vector<std::string> never_begun;
   make(here, wait_for(e, noting(never_begun, "argument"))).reset();
   CHECK(never_begun == std::vector<std::string>{"argument"});
+}
+
+TEST_CASE("main_task: several at once have places of their own, and the room is free again afterwards", "[main_task]") {
+  static auto const give = [](int n) -> task<int> {
+    int const nothing = 0;
+    static_cast<void>(nothing);
+    co_await concur::yield();
+    co_return n;
+  };
+  hand_loop here;
+  for (int round = 0; round < 3; ++round) {
+    auto const first = make(here, give(1));
+    auto const second = make(here, give(2));
+    REQUIRE(first.get() != second.get());
+    begin(here, *first);
+    begin(here, *second);
+    here.run_all();
+    CHECK(first->take() == 1);
+    CHECK(second->take() == 2);
+  }
+}
+
+TEST_CASE("main_task: run at once it goes as far as its first wait, or not at all if it was cancelled", "[main_task]") {
+  hand_loop here;
+  concur::executor_scope const inside(here);
+  concur::event e;
+  std::vector<std::string> gone;
+  {
+    auto const mine = make(here, wait_for(e, noting(gone, "argument")));
+    mine->enter();
+    mine->run_at_once();
+    CHECK_FALSE(mine->has_ended());
+    e.set();
+    here.run_all();
+    REQUIRE(mine->has_ended());
+    mine->take();
+  }
+  CHECK(gone == std::vector<std::string>{"argument"});
+  auto const refused = make(here, wait_for(e, noting(gone, "another")));
+  refused->enter();
+  refused->cancel();
+  here.run_all();
+  refused->run_at_once();
+  REQUIRE(refused->has_ended());
+  CHECK_THROWS_AS(refused->take(), concur::cancelled);
+  CHECK(here.tasks().empty());
 }

@@ -692,3 +692,23 @@ TEST_CASE("the task of a run has a name and a place in reports") {
   INFO(text);
   CHECK(text.find("task \"first\" spawned at run_test.cpp:" + std::to_string(line)) != text.npos);
 }
+
+TEST_CASE("run: what was queued before comes before the first step of the task", "[run]") {
+  concur::event_loop loop;
+  std::vector<int> order;
+  auto const note = [&order](int n) -> task<> {
+    order.push_back(n);
+    co_await concur::yield();
+    order.push_back(n + 10);
+  };
+  loop.run(note(1));
+  CHECK(order == std::vector<int>{1, 11});
+  order.clear();
+  loop.call_soon([&] { order.push_back(1); });
+  loop.run(note(2));
+  CHECK(order == std::vector<int>{1, 2, 12});
+  order.clear();
+  std::thread([&] { loop.post([&] { order.push_back(3); }); }).join();
+  loop.run(note(4));
+  CHECK(order == std::vector<int>{3, 4, 14});
+}

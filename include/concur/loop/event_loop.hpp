@@ -24,6 +24,7 @@
 #include <concur/core/os.hpp>
 #include <concur/core/registry.hpp>
 #include <concur/core/task_origin.hpp>
+#include <concur/coro/main_task.hpp>
 #include <concur/coro/owned_coroutine.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
@@ -166,7 +167,10 @@ class event_loop final : public executor, private process_wide::registry_entry {
   /// process. Does nothing when it is closed.
   void close();
 
-  [[nodiscard]] bool is_running() const noexcept { return doing() == activity::runs || doing() == activity::sleeps; }
+  [[nodiscard]] bool is_running() const noexcept {
+    activity const now = doing();
+    return now == activity::runs || now == activity::sleeps;
+  }
   [[nodiscard]] bool is_closed() const noexcept { return doing() == activity::closed; }
 
   // ---- callbacks. Throw std::bad_alloc, what copying or moving the function and its arguments throws, and misuse
@@ -305,8 +309,11 @@ class event_loop final : public executor, private process_wide::registry_entry {
 
   template <class Begin, class Done>
   bool run_session(running_parties& here, Begin begin, Done done);
+  template <class T>
+  void run_rounds(main_task<T>& mine, bool begun);
   void round();
   bool goes_on() noexcept;
+  bool has_other_work() const noexcept;
   void take_signals() noexcept;
   void look_around();
   void run_ready();
@@ -352,6 +359,7 @@ class event_loop final : public executor, private process_wide::registry_entry {
   time_point last_look_{};  // at descriptors
   detail::loop_poller poller_;
   loop_reference anchor_;
+  main_task_room main_room_;
   detail::loop_callbacks callbacks_{*this};
   stop_item stop_{*this};
   detail::loop_signals signals_{inbox_};

@@ -58,6 +58,13 @@ class task_root : public task_context {
     enter_scope();
   }
 
+  /// After that, instead of queueing it: runs it up to its first wait.
+  [[gnu::always_inline]] void run_at_once() noexcept {
+    if (!derived().starts()) return;
+    set_function(&run);
+    go_on();
+  }
+
   /// Until it has begun.
   handle_type body() const noexcept { return handle_type::from_address(next_handle().address()); }
 
@@ -77,9 +84,10 @@ class task_root : public task_context {
     run(self);
   }
 
-  static void run(work& self) noexcept {
-    auto& mine = static_cast<task_root&>(self);
-    if (auto const ended = mine.drive()) mine.finish(handle_type::from_address(ended.address()));
+  static void run(work& self) noexcept { static_cast<task_root&>(self).go_on(); }
+
+  [[gnu::always_inline]] void go_on() noexcept {
+    if (auto const ended = drive()) finish(handle_type::from_address(ended.address()));
   }
 
   static void run_last(work& self) noexcept {
@@ -87,7 +95,7 @@ class task_root : public task_context {
     mine.derived().complete(mine.body());
   }
 
-  void finish(handle_type coroutine) noexcept {
+  [[gnu::always_inline]] void finish(handle_type coroutine) noexcept {
     if (auto* const move = coroutine.promise().moved()) [[unlikely]] {
       if (move_back(*this, *move)) {
         set_function(&run_last);

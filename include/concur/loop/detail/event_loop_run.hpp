@@ -13,7 +13,6 @@
 #include <concur/core/spin.hpp>
 #include <concur/core/task_origin.hpp>
 #include <concur/core/task_report.hpp>
-#include <concur/coro/main_task.hpp>
 #include <concur/coro/owned_coroutine.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/loop/detail/interrupt_watch.hpp>
@@ -129,25 +128,36 @@ T event_loop::run(task<T> body, std::string_view name, source_place place) {
   running_parties& here = require_runnable();
   if (contents_.tasks.cancelled()) [[unlikely]]
     cancel_and_run();  // those that an earlier run could not
-  typename main_task<T>::owner const mine(new main_task<T>(*this, std::move(owned), task_origin(place, name)));
-  detail::interrupt_watch interrupt(signals_, [&mine]() noexcept { mine->cancel(); });
-  auto const begin = [&]() noexcept {
-    mine->enter();
-    ready_.push(*mine);
-  };
-  auto const done = [&] {
-    if (mine->has_ended()) return true;
-    most_turns_ = interrupt.round() ? most_turns : 0;
-    return false;
-  };
+  auto const mine = main_task<T>::make(main_room_, *this, std::move(owned), task_origin(place, name));
   try {
-    run_session(here, begin, done);
+    session const now(*this, here);
+    mine->enter();
+    bool const alone = !has_other_work() && !watched_.wanted();
+    if (alone) {
+      mine->run_at_once();  // as the first round would
+    } else {
+      if (!inbox_.empty()) inbox_.take_into(ready_);  // what was posted before comes before it
+      ready_.push(*mine);
+    }
+    if (!mine->has_ended()) run_rounds(*mine, alone);
   } catch (...) {
     if (!lost()) end_tasks();
     throw;
   }
   end_tasks();
   return mine->take();
+}
+
+// Apart from `run`, so that a task which ends in its first step pays nothing for it.
+template <class T>
+[[gnu::noinline]] void event_loop::run_rounds(main_task<T>& mine, bool begun) {
+  detail::interrupt_watch interrupt(signals_, [&mine]() noexcept { mine.cancel(); });
+  if (begun) interrupt.round();
+  do {
+    most_turns_ = interrupt.round() ? most_turns : 0;
+    if (stopping_) return;
+    round();
+  } while (!mine.has_ended());
 }
 
 // Those that other threads have spawned may still lie in the inbox: they end without having begun.
@@ -218,10 +228,14 @@ inline void event_loop::run_ready() {
 // For a task that yields: whether the next round would do nothing but go on with it. Those who run the loop, and
 // signals, may wait for some turns; whatever is to run first ends them at once.
 inline bool event_loop::goes_on() noexcept {
-  if (turns_left_ == 0 || stopping_ || !ready_.empty() || !inbox_.empty()) return false;
-  if (!contents_.timers.empty() || poller_.watching()) return false;
+  if (turns_left_ == 0 || stopping_ || has_other_work()) return false;
   --turns_left_;
   return true;
+}
+
+// Besides the item that runs, if one does.
+inline bool event_loop::has_other_work() const noexcept {
+  return !ready_.empty() || !inbox_.empty() || !contents_.timers.empty() || poller_.watching();
 }
 
 [[gnu::noinline]] inline void event_loop::rest() {
