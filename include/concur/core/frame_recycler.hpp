@@ -27,8 +27,8 @@ namespace [[gnu::visibility("default")]] process_wide {
 
 /// Any function may be called from any thread at any time, also from destructors that run while a thread or the
 /// process ends, and a block may be freed on another thread than it came from (with the usual happens-before between
-/// use and free). Memory is kept for ever, for the next block of its size. No member is inlined into a coroutine:
-/// it could use the lists of a thread that the coroutine has left.
+/// use and free). Memory is kept for ever, for the next block of its size. What touches the lists is not inlined
+/// into a coroutine, which could use those of a thread that it has left; what only depends on the size is.
 class recycled_frames {
  public:
   /// Bigger blocks come from operator new.
@@ -56,8 +56,12 @@ class recycled_frames {
  private:
   class cache;
   struct at_thread_end;
-  static void* take(std::size_t size_class);
-  static void give(void* block, std::size_t size_class) noexcept;
+  static constexpr std::size_t shelf_of(std::size_t size_class) noexcept;
+  static void* take(std::size_t shelf_begins);
+  static void give(void* block, std::size_t shelf_begins) noexcept;
+  // Not inlined either: where GCC inlines only one of the two it takes them for a mismatch.
+  [[gnu::cold, gnu::noinline]] static void* allocate_big(std::size_t size) { return ::operator new(size); }
+  [[gnu::cold, gnu::noinline]] static void free_big(void* block) noexcept { ::operator delete(block); }
 };
 
 /// The same with operator new and delete, so that the address sanitizer and the explorer see every block.
@@ -99,6 +103,11 @@ class recycled_frames::cache {
   };
   shelf shelves[frame_depot::classes];
 
+  shelf& shelf_at(std::size_t begins) noexcept {
+    return *std::launder(reinterpret_cast<shelf*>(reinterpret_cast<std::byte*>(shelves) + begins));
+  }
+  std::size_t class_of(shelf const& one) const noexcept { return static_cast<std::size_t>(&one - shelves); }
+
   void* allocate_slowly(std::size_t size_class);
   void free_slowly(void* block, std::size_t size_class) noexcept;
   void retire() noexcept;
@@ -120,46 +129,43 @@ struct recycled_frames::at_thread_end {
   ~at_thread_end() { cache::mine().retire(); }
 };
 
-[[gnu::noinline]] inline void* recycled_frames::allocate(std::size_t size) {
-  if (size > largest) [[unlikely]]
-    return ::operator new(size);
-  return take(frame_depot::class_of(size));
+// Where the list of a class begins, in bytes: a constant where the size is one.
+constexpr std::size_t recycled_frames::shelf_of(std::size_t size_class) noexcept {
+  return size_class * sizeof(cache::shelf);
 }
 
-[[gnu::noinline]] inline void* recycled_frames::allocate_words(std::size_t size) {
-  if (size > largest) [[unlikely]]
-    return ::operator new(size);
-  return take(frame_depot::class_of_words(size));
+inline void* recycled_frames::allocate(std::size_t size) {
+  return size > largest ? allocate_big(size) : take(shelf_of(frame_depot::class_of(size)));
 }
 
-[[gnu::always_inline]] inline void* recycled_frames::take(std::size_t size_class) {
+inline void* recycled_frames::allocate_words(std::size_t size) {
+  return size > largest ? allocate_big(size) : take(shelf_of(frame_depot::class_of_words(size)));
+}
+
+[[gnu::noinline]] inline void* recycled_frames::take(std::size_t shelf_begins) {
   cache& mine = cache::mine();
-  cache::shelf& shelf = mine.shelves[size_class];
+  cache::shelf& shelf = mine.shelf_at(shelf_begins);
   frame_block* const first = shelf.active;
   if (first == nullptr) [[unlikely]]
-    return mine.allocate_slowly(size_class);
+    return mine.allocate_slowly(mine.class_of(shelf));
   shelf.active = first->next;
   ++shelf.room;
   return first;
 }
 
-[[gnu::noinline]] inline void recycled_frames::free(void* block, std::size_t size) noexcept {
-  if (size > largest) [[unlikely]]
-    return ::operator delete(block);
-  give(block, frame_depot::class_of(size));
+inline void recycled_frames::free(void* block, std::size_t size) noexcept {
+  size > largest ? free_big(block) : give(block, shelf_of(frame_depot::class_of(size)));
 }
 
-[[gnu::noinline]] inline void recycled_frames::free_words(void* block, std::size_t size) noexcept {
-  if (size > largest) [[unlikely]]
-    return ::operator delete(block);
-  give(block, frame_depot::class_of_words(size));
+inline void recycled_frames::free_words(void* block, std::size_t size) noexcept {
+  size > largest ? free_big(block) : give(block, shelf_of(frame_depot::class_of_words(size)));
 }
 
-[[gnu::always_inline]] inline void recycled_frames::give(void* block, std::size_t size_class) noexcept {
+[[gnu::noinline]] inline void recycled_frames::give(void* block, std::size_t shelf_begins) noexcept {
   cache& mine = cache::mine();
-  cache::shelf& shelf = mine.shelves[size_class];
+  cache::shelf& shelf = mine.shelf_at(shelf_begins);
   if (shelf.room == 0) [[unlikely]]
-    return mine.free_slowly(block, size_class);
+    return mine.free_slowly(block, mine.class_of(shelf));
   --shelf.room;
   shelf.active = ::new (block) frame_block{shelf.active, nullptr};
 }
