@@ -154,6 +154,7 @@ class future_state_base {
   bool end_cancels() noexcept { return (stage_.fetch_or(stage_claimed, std::memory_order_relaxed) & stage_asked) != 0; }
   /// By one whose `request_cancel` has asked: the producer is not used any more. And by the producer, if a cancel came
   /// before the end of cancels: waits for that.
+  // mutant: locks order all of a canceller but for one that has no memory for its message, and just leaves a note.
   void note_cancel_over() noexcept { stage_.fetch_or(stage_cancel_over, std::memory_order_release); }
   void wait_for_canceller() const noexcept {
     for (brief_wait canceller; (stage_.load(std::memory_order_acquire) & stage_cancel_over) == 0; canceller.pause()) {

@@ -97,6 +97,7 @@ class event_count {
 
   /// As `take`, for the one that went to sleep last, if more than `reserved` are in the list.
   [[nodiscard]] wait_list take_newest(std::size_t reserved) noexcept {
+    // mutant: its only user invites to a fork, and does the fork itself if the hint is missed.
     os::light_barrier();
     // relaxed: as in notify.
     return wait_word::has_waiters(word_.bits().load(std::memory_order_relaxed)) ? take_newest_slowly(reserved)
