@@ -81,19 +81,30 @@ class char_set {
   }
   constexpr bool contains(char c) const noexcept { return has_[static_cast<unsigned char>(c)]; }
 
+  /// Where the characters from `at` on that are in the set end.
+  constexpr std::size_t end_of_run(std::string_view text, std::size_t at) const noexcept {
+    while (at < text.size() && contains(text[at])) ++at;
+    return at;
+  }
+
+  /// Those that `is_header_value` allows.
+  static constexpr char_set of_values() noexcept {
+    char_set made("");
+    for (std::size_t i = 0; i < made.has_.size(); ++i) made.has_[i] = i == '\t' || (i >= ' ' && i != 0x7f);
+    return made;
+  }
+
  private:
   std::array<bool, 256> has_{};
 };
+inline constexpr char_set value_chars = char_set::of_values();
 inline constexpr char_set token_chars("!#$%&'*+-.^_`|~");
 inline constexpr char_set host_chars("-._~!$&'()*+,;=");
 inline constexpr char_set path_chars("/-._~!$&'()*+,;=:@[]|");
 inline constexpr char_set query_chars("/-._~!$&'()*+,;=:@[]|?{}\\^`");
 
 constexpr bool is_token(std::string_view text) noexcept {
-  for (char const c : text) {
-    if (!token_chars.contains(c)) return false;
-  }
-  return !text.empty();
+  return !text.empty() && token_chars.end_of_run(text, 0) == text.size();
 }
 
 /// Of these, and of percent signs with two digits behind them.
@@ -228,7 +239,12 @@ constexpr http_fault http_target_fault(std::string_view method, std::string_view
   return detail::is_uri_text(target.substr(query), detail::query_chars) ? http_fault() : wrong;
 }
 
-constexpr http_fault http_head_fault(std::string_view head) noexcept {
+namespace detail {
+
+/// Checks a head as `http_head_fault` says, in one pass, and tells `reader.request_line(method, target, minor version)`
+/// and `reader.field(name, value)` what is in it, part by part: where there is a fault, some parts too many.
+template <class Reader>
+constexpr http_fault read_head(std::string_view head, Reader& reader) noexcept {
   constexpr http_fault bad_line(400, "a line of the head does not end with CR and LF");
   auto const next_line = [&head](std::string_view& line) {
     auto const end = head.find('\n');
@@ -245,21 +261,47 @@ constexpr http_fault http_head_fault(std::string_view head) noexcept {
   if (first == line.npos || first == last) return {400, "the request line is not three words"};
   auto const method = line.substr(0, first);
   auto const version = line.substr(last + 1);
-  if (!detail::is_token(method)) return {400, "the method is not a token"};
-  if (auto const fault = detail::version_fault(version)) return fault;
-  if (auto const fault = http_target_fault(method, line.substr(first + 1, last - first - 1))) return fault;
+  auto const target = line.substr(first + 1, last - first - 1);
+  if (!is_token(method)) return {400, "the method is not a token"};
+  if (auto const fault = version_fault(version)) return fault;
+  if (auto const fault = http_target_fault(method, target)) return fault;
+  reader.request_line(method, target, version.back() - '0');
 
-  detail::framing_fields framing;
+  framing_fields framing;
   while (true) {
-    if (!next_line(line)) return bad_line;
-    if (line.empty()) break;
-    if (auto const fault = http_field_fault(line)) return fault;
-    auto const colon = line.find(':');
-    auto const value = detail::without_blanks(line.substr(colon + 1));
-    if (auto const fault = framing.add(line.substr(0, colon), value)) return fault;
+    // A field as it should be is looked at once; anything else is taken apart to see what it is.
+    auto const colon = token_chars.end_of_run(head, 0);
+    auto const end = value_chars.end_of_run(head, colon + 1);
+    bool const is_field =
+        colon != 0 && end < head.size() - 1 && head[colon] == ':' && head[end] == '\r' && head[end + 1] == '\n';
+    if (!is_field) {
+      if (!next_line(line)) return bad_line;
+      if (line.empty()) break;
+      auto const fault = http_field_fault(line);
+      return fault ? fault : bad_line;
+    }
+    auto const name = head.substr(0, colon);
+    auto const value = without_blanks(head.substr(colon + 1, end - colon - 1));
+    if (auto const fault = framing.add(name, value)) return fault;
+    reader.field(name, value);
+    head.remove_prefix(end + 2);
   }
   if (!head.empty()) return {400, "more than one head"};
   return framing.fault(version);
+}
+
+/// Wants to know nothing.
+class no_reader {
+ public:
+  constexpr void request_line(std::string_view, std::string_view, int) const noexcept {}
+  constexpr void field(std::string_view, std::string_view) const noexcept {}
+};
+
+}  // namespace detail
+
+constexpr http_fault http_head_fault(std::string_view head) noexcept {
+  detail::no_reader nobody;
+  return detail::read_head(head, nobody);
 }
 
 }  // namespace concur::inline CONCUR_ABI

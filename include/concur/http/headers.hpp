@@ -23,8 +23,11 @@ namespace concur::inline CONCUR_ABI {
 /// Whether two names of header fields are the same: in ASCII, upper and lower case alike.
 [[nodiscard]] constexpr bool same_header_name(std::string_view one, std::string_view other) noexcept {
   constexpr auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
-                    [lower](char left, char right) { return lower(left) == lower(right); });
+  if (one.size() != other.size()) return false;
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    if (one[i] != other[i] && lower(one[i]) != lower(other[i])) return false;
+  }
+  return true;
 }
 
 /// Whether it may be the name of a header field: a token of RFC 9110, 5.6.2.

@@ -34,14 +34,16 @@ namespace concur::inline CONCUR_ABI {
 class http_request {
  public:
   /// Made by the server.
-  http_request(detail::request_head head, detail::exchange& from) : head_(std::move(head)), from_(from) { split(); }
+  http_request(detail::request_head const& head, detail::exchange& from) noexcept : head_(head), from_(from) {
+    split();
+  }
   http_request(http_request const&) = delete;
   http_request& operator=(http_request const&) = delete;
 
   /// "GET", as it was sent.
-  [[nodiscard]] std::string const& method() const noexcept { return head_.method; }
+  [[nodiscard]] std::string_view method() const noexcept { return head_.method; }
   /// All of what was asked for: path and query, perhaps with scheme and host before it.
-  [[nodiscard]] std::string const& target() const noexcept { return head_.target; }
+  [[nodiscard]] std::string_view target() const noexcept { return head_.target; }
   /// The path as it was sent, percent signs included: begins with '/', or is "*".
   [[nodiscard]] std::string_view path() const noexcept { return path_; }
   /// What stands behind the question mark.
@@ -56,17 +58,23 @@ class http_request {
     return {};
   }
 
-  [[nodiscard]] http_headers const& headers() const noexcept { return head_.headers; }
-  /// The first value of that name; empty if there is none.
-  [[nodiscard]] std::string_view header(std::string_view name) const noexcept { return head_.headers.get(name); }
+  /// All fields, as a list that is made at the first call, which throws std::bad_alloc.
+  [[nodiscard]] http_headers const& headers() const {
+    if (!headers_) headers_ = listed();
+    return *headers_;
+  }
+  /// The first value of that name; empty if there is none. What it points at lives as long as the request.
+  [[nodiscard]] std::string_view header(std::string_view name) const noexcept {
+    return head_.find(name).value_or(std::string_view());
+  }
   /// Host and port that were asked for.
   [[nodiscard]] std::string_view host() const noexcept { return host_; }
   /// 0 in HTTP/1.0, 1 in HTTP/1.1.
   [[nodiscard]] int minor_version() const noexcept { return head_.minor_version; }
   /// How long the body is, where that was said; 0 if there is none.
   [[nodiscard]] std::optional<std::uint64_t> content_length() const noexcept {
-    if (head_.headers.contains("Transfer-Encoding")) return std::nullopt;
-    return http_content_length(head_.headers.get("Content-Length", "0"));
+    if (head_.is_chunked) return std::nullopt;
+    return head_.length.value_or(0);
   }
 
   /// Reads what there is of the body, waiting for it; 0 at its end. What is not read stays with the client, which can
@@ -91,15 +99,28 @@ class http_request {
     co_return body;
   }
 
+  /// For the server.
+  [[nodiscard]] detail::request_head const& head() const noexcept { return head_; }
+
   /// For routers: what `param` gives.
   void set_params(std::vector<std::pair<std::string, std::string>> params) noexcept { params_ = std::move(params); }
 
  private:
   static constexpr std::size_t least_room = 1024;
 
-  void split() {
+  http_headers listed() const {
+    http_headers made;
+    head_.any_field([&made](std::string_view name, std::string_view value) {
+      made.add(name, value);
+      return false;
+    });
+    return made;
+  }
+
+  void split() noexcept {
     std::string_view rest = head_.target;
-    host_ = head_.headers.get("Host");
+    host_ = head_.host;
+    if (rest.empty()) return;
     if (!rest.starts_with('/') && rest != "*") {
       rest.remove_prefix(rest.find("://") + 3);
       host_ = rest.substr(0, rest.find_first_of("/?"));
@@ -116,6 +137,7 @@ class http_request {
   std::string_view host_;
   std::string_view path_;
   std::string_view query_;
+  std::optional<http_headers> mutable headers_;
   std::vector<std::pair<std::string, std::string>> params_;
 };
 

@@ -53,13 +53,13 @@ class http_response {
   explicit http_response(int status = 200) noexcept : status_(status) {}
 
   static http_response text(std::string body, int status = 200) {
-    return of_type("text/plain; charset=utf-8", std::move(body), status);
+    return of_literal_type("text/plain; charset=utf-8", std::move(body), status);
   }
   static http_response html(std::string body, int status = 200) {
-    return of_type("text/html; charset=utf-8", std::move(body), status);
+    return of_literal_type("text/html; charset=utf-8", std::move(body), status);
   }
   static http_response json(std::string body, int status = 200) {
-    return of_type("application/json", std::move(body), status);
+    return of_literal_type("application/json", std::move(body), status);
   }
   static http_response of_type(std::string_view type, std::string body, int status = 200) {
     http_response made(status);
@@ -82,11 +82,11 @@ class http_response {
   }
 
   http_response& header(std::string_view name, std::string_view value) & {
-    headers_.set(name, value);
+    headers().set(name, value);
     return *this;
   }
   http_response&& header(std::string_view name, std::string_view value) && {
-    headers_.set(name, value);
+    headers().set(name, value);
     return std::move(*this);
   }
   http_response& status(int code) & noexcept {
@@ -99,12 +99,21 @@ class http_response {
   }
 
   [[nodiscard]] int status() const noexcept { return status_; }
-  [[nodiscard]] http_headers& headers() noexcept { return headers_; }
-  [[nodiscard]] http_headers const& headers() const noexcept { return headers_; }
+  /// Throw std::bad_alloc.
+  [[nodiscard]] http_headers& headers() {
+    list_type();
+    return headers_;
+  }
+  [[nodiscard]] http_headers const& headers() const {
+    list_type();
+    return headers_;
+  }
   [[nodiscard]] std::string& body() noexcept { return body_; }
   [[nodiscard]] std::string const& body() const noexcept { return body_; }
 
-  /// For the server: whether the body is written piece by piece, by what, and how long it will be.
+  /// For the server: its Content-Type, if that is all there is of header fields; else empty.
+  [[nodiscard]] std::string_view only_type() const noexcept { return type_; }
+  /// Whether the body is written piece by piece, by what, and how long it will be.
   [[nodiscard]] bool is_stream() const noexcept { return static_cast<bool>(producer_); }
   [[nodiscard]] task<> produce(http_body_writer& to) { return producer_(to); }
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept {
@@ -112,8 +121,22 @@ class http_response {
   }
 
  private:
+  static http_response of_literal_type(std::string_view type, std::string body, int status) noexcept {
+    http_response made(status);
+    made.type_ = type;
+    made.body_ = std::move(body);
+    return made;
+  }
+  void list_type() const {
+    if (type_.empty()) return;
+    headers_.add("Content-Type", type_);
+    type_ = {};
+  }
+
   int status_;
-  http_headers headers_;
+  // Most answers have no other field, and nobody asks for that one: it is a literal until then, and the list empty.
+  std::string_view mutable type_;
+  http_headers mutable headers_;
   std::string body_;
   producer producer_;
   std::optional<std::uint64_t> length_;

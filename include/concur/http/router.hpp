@@ -21,6 +21,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -52,7 +53,13 @@ class http_router {
   /// Adds a route. Throws misuse for a pattern that is none, and if there is one for that method and path already.
   template <http_handler Handler>
   http_router& add(std::string_view method, std::string_view pattern, Handler handler) {
-    place(method, pattern, erased(std::move(handler)));
+    route added{std::string(method), {}, {}, {}};
+    if constexpr (std::same_as<std::invoke_result_t<Handler&, http_request&>, http_response>) {
+      added.plain = std::move(handler);
+    } else {
+      added.handler = std::move(handler);
+    }
+    place(pattern, std::move(added));
     return *this;
   }
   template <http_handler Handler>
@@ -76,16 +83,31 @@ class http_router {
     return add("DELETE", pattern, std::move(handler));
   }
 
-  [[nodiscard]] task<http_response> operator()(http_request& request) const;
+  [[nodiscard]] task<http_response> operator()(http_request& request) const {
+    auto found = look_up(request);
+    if (found.way == nullptr) return given(std::move(*found.answer));
+    if (found.way->handler) return found.way->handler(request);
+    return given_by(found.way->plain, request);
+  }
+
+  /// The same for a server: an answer that is given at once comes without a task.
+  [[nodiscard]] task<http_response> dispatch(http_request& request, std::optional<http_response>& answer) const {
+    auto found = look_up(request);
+    if (found.way != nullptr && found.way->handler) return found.way->handler(request);
+    answer = found.way == nullptr ? std::move(found.answer) : found.way->plain(request);
+    return {};
+  }
 
  private:
   using handler_function = std::function<task<http_response>(http_request&)>;
+  using plain_function = std::function<http_response(http_request&)>;
   using parameters = std::vector<std::pair<std::string, std::string>>;
 
   struct route {
     std::string method;
     std::vector<std::string> names;
-    handler_function handler;
+    handler_function handler;  // or
+    plain_function plain;
   };
   // One part of a path. Children: those with a text, and one each at most for a name and for a rest.
   struct node {
@@ -96,16 +118,12 @@ class http_router {
     std::vector<node> rest;
   };
 
-  template <class Handler>
-  static handler_function erased(Handler handler) {
-    if constexpr (std::same_as<std::invoke_result_t<Handler&, http_request&>, http_response>) {
-      return [handler = std::move(handler)](http_request& request) mutable -> task<http_response> {
-        co_return handler(request);
-      };
-    } else {
-      return handler_function(std::move(handler));
-    }
-  }
+  /// What a request leads to: a route, or else an answer.
+  struct destination {
+    route const* way = nullptr;
+    std::optional<http_response> answer;
+  };
+
   static std::vector<std::string_view> parts_of(std::string_view path) {
     std::vector<std::string_view> parts;
     while (!path.empty()) {
@@ -120,12 +138,17 @@ class http_router {
     if (of.empty()) of.emplace_back();
     return of.front();
   }
-  static task<http_response> plain(http_response response) { co_return response; }
+  static task<http_response> given(http_response response) { co_return response; }
+  static task<http_response> given_by(plain_function const& handler, http_request& request) {
+    co_return handler(request);
+  }
 
-  void place(std::string_view method, std::string_view pattern, handler_function handler);
+  void place(std::string_view pattern, route added);
+  destination look_up(http_request& request) const;
+  route const* find_route(http_request& request, std::string_view method) const;
+  http_response refusal(http_request const& request) const;
   template <class Visit>
-  static bool find(node const& at, std::vector<std::string> const& parts, std::size_t depth,
-                   std::vector<std::string>& values, Visit const& visit);
+  static bool find(node const& at, std::string_view path, std::vector<std::string>& values, Visit const& visit);
   static route const* route_of(node const& at, std::string_view method) noexcept {
     for (auto const& each : at.routes) {
       if (each.method == method) return &each;
@@ -136,10 +159,9 @@ class http_router {
   node root_;
 };
 
-inline void http_router::place(std::string_view method, std::string_view pattern, handler_function handler) {
-  if (!is_header_name(method)) throw misuse("the method of a route is not a token");
+inline void http_router::place(std::string_view pattern, route added) {
+  if (!is_header_name(added.method)) throw misuse("the method of a route is not a token");
   if (!pattern.starts_with('/')) throw misuse("the pattern of a route begins with a slash");
-  route added{std::string(method), {}, std::move(handler)};
   node* at = &root_;
   bool ended = false;
   for (auto part : parts_of(pattern)) {
@@ -166,69 +188,76 @@ inline void http_router::place(std::string_view method, std::string_view pattern
     added.names.emplace_back(part);
     at = &only(ended ? at->rest : at->name);
   }
-  if (route_of(*at, method) != nullptr) throw misuse("there is a route for that method and path already");
+  if (route_of(*at, added.method) != nullptr) throw misuse("there is a route for that method and path already");
   at->routes.push_back(std::move(added));
 }
 
-/// Visits what the path may lead to, the preferred first, until a visit returns true.
+/// Visits what the path may lead to, the preferred first, until a visit returns true. `path`: the parts that are left,
+/// each with the slash before it; decoded only where something in it is encoded.
 template <class Visit>
-bool http_router::find(node const& at, std::vector<std::string> const& parts, std::size_t depth,
-                       std::vector<std::string>& values, Visit const& visit) {
-  if (depth == parts.size()) {
-    if (!at.routes.empty() && visit(at)) return true;
-  } else {
-    for (auto const& each : at.texts) {
-      if (each.text == parts[depth] && find(each, parts, depth + 1, values, visit)) return true;
-    }
-    if (!at.name.empty() && !parts[depth].empty()) {
-      values.push_back(parts[depth]);
-      if (find(at.name.front(), parts, depth + 1, values, visit)) return true;
-      values.pop_back();
-    }
+bool http_router::find(node const& at, std::string_view path, std::vector<std::string>& values, Visit const& visit) {
+  if (path.empty()) return !at.routes.empty() && visit(at);
+  auto const end = std::min(path.find('/', 1), path.size());
+  auto part = path.substr(1, end - 1);
+  std::string decoded;
+  if (part.find('%') != part.npos) part = decoded = url_decoded(part);
+  for (auto const& each : at.texts) {
+    if (each.text == part && find(each, path.substr(end), values, visit)) return true;
   }
-  if (at.rest.empty() || depth == parts.size()) return false;
-  std::string rest;
-  for (auto i = depth; i < parts.size(); ++i) rest += (i > depth ? "/" : "") + parts[i];
-  values.push_back(std::move(rest));
+  if (!at.name.empty() && !part.empty()) {
+    values.emplace_back(part);
+    if (find(at.name.front(), path.substr(end), values, visit)) return true;
+    values.pop_back();
+  }
+  if (at.rest.empty()) return false;
+  values.push_back(url_decoded(path.substr(1)));
   if (visit(at.rest.front())) return true;
   values.pop_back();
   return false;
 }
 
-inline task<http_response> http_router::operator()(http_request& request) const {
-  if (request.path() == "*") return plain(http_response(204));
-  std::vector<std::string> parts;
-  for (auto const part : parts_of(request.path())) parts.push_back(url_decoded(part));
+/// The route for that method, and then its parameters are set; or null.
+inline http_router::route const* http_router::find_route(http_request& request, std::string_view method) const {
+  route const* found = nullptr;
+  std::vector<std::string> values;
+  auto const visit = [&](node const& at) { return (found = route_of(at, method)) != nullptr; };
+  if (!find(root_, request.path(), values, visit)) return nullptr;
+  if (values.empty()) return found;
+  parameters params;
+  for (std::size_t i = 0; i < values.size(); ++i) params.emplace_back(found->names[i], std::move(values[i]));
+  request.set_params(std::move(params));
+  return found;
+}
 
-  std::vector<std::string> allowed;
-  auto const wanted = [&](std::string_view method) -> route const* {
-    route const* found = nullptr;
-    std::vector<std::string> values;
-    auto const visit = [&](node const& at) {
-      for (auto const& each : at.routes) allowed.push_back(each.method);
-      found = route_of(at, method);
-      return found != nullptr;
-    };
-    if (!find(root_, parts, 0, values, visit)) return nullptr;
-    parameters params;
-    for (std::size_t i = 0; i < values.size(); ++i) params.emplace_back(found->names[i], std::move(values[i]));
-    request.set_params(std::move(params));
-    return found;
+inline http_router::destination http_router::look_up(http_request& request) const {
+  destination result;
+  if (request.path() != "*") {
+    result.way = find_route(request, request.method());
+    if (result.way == nullptr && request.method() == "HEAD") result.way = find_route(request, "GET");
+  }
+  if (result.way == nullptr) result.answer = refusal(request);
+  return result;
+}
+
+inline http_response http_router::refusal(http_request const& request) const {
+  if (request.path() == "*") return http_response(204);
+  std::vector<std::string_view> allowed;
+  std::vector<std::string> values;
+  auto const visit = [&](node const& at) {
+    for (auto const& each : at.routes) allowed.push_back(each.method);
+    return false;
   };
-
-  auto const* found = wanted(request.method());
-  if (found == nullptr && request.method() == "HEAD") found = wanted("GET");
-  if (found != nullptr) return found->handler(request);
-  if (allowed.empty()) return plain(http_response::text("not found\n", 404));
+  find(root_, request.path(), values, visit);
+  if (allowed.empty()) return http_response::text("not found\n", 404);
 
   if (std::find(allowed.begin(), allowed.end(), "GET") != allowed.end()) allowed.push_back("HEAD");
   allowed.push_back("OPTIONS");
   std::sort(allowed.begin(), allowed.end());
   allowed.erase(std::unique(allowed.begin(), allowed.end()), allowed.end());
   std::string list;
-  for (auto const& each : allowed) list += (list.empty() ? "" : ", ") + each;
-  if (request.method() == "OPTIONS") return plain(http_response(204).header("Allow", list));
-  return plain(http_response::text("method not allowed\n", 405).header("Allow", list));
+  for (auto const each : allowed) list.append(list.empty() ? "" : ", ").append(each);
+  if (request.method() == "OPTIONS") return http_response(204).header("Allow", list);
+  return http_response::text("method not allowed\n", 405).header("Allow", list);
 }
 
 }  // namespace concur::inline CONCUR_ABI

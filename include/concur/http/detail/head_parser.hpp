@@ -15,20 +15,20 @@
 
 namespace concur::inline CONCUR_ABI::detail {
 
-/// Parses one whole head, which `http_head_fault` has passed.
+/// Reads one whole head again, which `request_head` has read and found no fault in.
 class head_parser final : boost::beast::http::basic_parser<true> {
  public:
-  /// Into an empty `head`. Throws std::bad_alloc.
-  static http_fault parse(std::string_view bytes, request_head& head) {
-    head_parser parser(head);
+  /// What is wrong if this parser finds anything else in these bytes than the head says. If ever they do not agree on
+  /// every part, nobody should act on it.
+  static http_fault disagrees(std::string_view bytes, request_head const& head) {
+    head_parser parser(bytes, head);
     parser.header_limit(static_cast<std::uint32_t>(bytes.size()) + 1);
     parser.body_limit(boost::none);
     parser.skip(true);  // bodies are not its business
     error_code failed;
     auto const taken = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), failed);
-    // Our check and the parser have to agree on every byte; if ever they do not, nobody should act on it.
-    if (failed || taken != bytes.size() || !parser.is_header_done()) return {400, "the head cannot be parsed"};
-    return {};
+    bool const agrees = !failed && taken == bytes.size() && parser.is_header_done() && parser.found_ == head.layout;
+    return agrees ? http_fault() : http_fault(400, "the head cannot be parsed");
   }
 
  private:
@@ -37,17 +37,18 @@ class head_parser final : boost::beast::http::basic_parser<true> {
   using verb = boost::beast::http::verb;
   using field = boost::beast::http::field;
 
-  explicit head_parser(request_head& head) noexcept : head_(head) {}
+  head_parser(std::string_view bytes, request_head const& head) noexcept : head_(head), found_(bytes.data()) {}
 
   static std::string_view as_view(text of) noexcept { return {of.data(), of.size()}; }
 
-  void on_request_impl(verb, text method, text target, int version, error_code&) override {
-    head_.method = as_view(method);
-    head_.target = as_view(target);
-    head_.minor_version = version % 10;
+  void on_request_impl(verb, text method, text target, int version, error_code& error) override {
+    found_.add(as_view(method));
+    found_.add(as_view(target));
+    if (version != 10 + head_.minor_version) error = boost::beast::http::error::bad_version;
   }
   void on_field_impl(field, text name, text value, error_code&) override {
-    head_.headers.add(as_view(name), as_view(value));
+    found_.add(as_view(name));
+    found_.add(as_view(value));
   }
   void on_response_impl(int, text, int, error_code&) override {}
   void on_header_impl(error_code&) override {}
@@ -57,7 +58,8 @@ class head_parser final : boost::beast::http::basic_parser<true> {
   std::size_t on_chunk_body_impl(std::uint64_t, text body, error_code&) override { return body.size(); }
   void on_finish_impl(error_code&) override {}
 
-  request_head& head_;
+  request_head const& head_;
+  layout_sum found_;
 };
 
 }  // namespace concur::inline CONCUR_ABI::detail

@@ -29,21 +29,21 @@ inline std::string http_date(std::time_t when) {
   return std::string(text, static_cast<std::size_t>(size));
 }
 
-/// The date of answers, made once in a second. Of one thread.
+/// The line of answers that says when, made once in a second. Of one thread.
 class answer_date {
  public:
-  std::string const& now() {
+  std::string const& line() {
     auto const when = std::time(nullptr);
     if (when != made_at_) {
-      text_ = http_date(when);
+      line_ = "Date: " + http_date(when) + "\r\n";
       made_at_ = when;
     }
-    return text_;
+    return line_;
   }
 
  private:
   std::time_t made_at_ = -1;
-  std::string text_;
+  std::string line_;
 };
 
 /// Only of the form above, which is the one that may be sent.

@@ -31,6 +31,7 @@ class byte_store {
   std::string_view content() const noexcept { return {space_.get() + begin_, end_ - begin_}; }
   std::size_t size() const noexcept { return end_ - begin_; }
   bool empty() const noexcept { return begin_ == end_; }
+  std::size_t capacity() const noexcept { return capacity_; }
 
   /// All the room after the content, which is so much at the least. Throws std::bad_alloc.
   mutable_buffer room(std::size_t least) {
