@@ -255,7 +255,8 @@ TEST_CASE("what needs another library is reached only from headers that need it 
 TEST_CASE("Boost is included by one header, and that by the HTTP server only") {
   over_every_header([](std::string const& file, std::string const& text) {
     std::vector<std::string> wrong;
-    words const may_reach = {"http/detail/http_connection.hpp", "http/server.hpp"};
+    words const may_reach = {"http/detail/http_connection.hpp", "http/detail/http_connection_bodies.hpp",
+                             "http/server.hpp"};
     for (auto const& line : support::lines_of(text)) {
       if (line.find("#include") != 0) continue;
       bool const is_boost = line.find("<boost/") != line.npos && file != "http/detail/head_parser.hpp";
