@@ -89,7 +89,7 @@ def main():
     try:
         servers[sys.argv[1]](port)
     except ModuleNotFoundError as error:
-        print(f"no {error.name} here: Debian calls it python3-{error.name}", flush=True)
+        print(f"skipped: no {error.name} here: Debian calls it python3-{error.name}", flush=True)
     except OSError as error:
         print(f"cannot listen on 127.0.0.1:{port}: {os.strerror(error.errno)}", flush=True)
     except KeyboardInterrupt:

@@ -1,31 +1,51 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The same job in Python, as a case beside the others: python_tasks.py does it on the same CPU and prints the time.
+// The same job in Python, as a case beside the others: a script does it on the same CPUs and prints the time.
 #pragma once
 
 #include "cases.hpp"
+#include "jobs.hpp"
 
+#include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <string>
 
 namespace bench {
 
-/// `job`: as the script calls it.
-inline void run_in_python(benchmark::State& state, std::string const& loop, std::string const& job) {
-  auto const command =
-      "/usr/bin/python3 " BENCHMARK_PYTHON_TASKS " " + loop + ' ' + job + ' ' + std::to_string(slice().count());
+/// The script gets the length of the slice as a last argument, and prints how many nanoseconds an operation took, or
+/// `skipped: …` if something is not installed that it needs.
+inline void run_in_python(benchmark::State& state, std::string const& script, std::string const& arguments) {
+  auto const command = "/usr/bin/python3 " + script + ' ' + arguments + ' ' + std::to_string(slice().count());
   std::FILE* const output = popen(command.c_str(), "r");
-  double nanoseconds = 0;
-  bool const found = output != nullptr && std::fscanf(output, "%lf", &nanoseconds) == 1;
-  if (output == nullptr || pclose(output) != 0 || !found) return state.SkipWithError("the Python program failed");
+  std::array<char, 200> line{};
+  bool const answered = output != nullptr && std::fgets(line.data(), int(line.size()), output) != nullptr;
+  bool const ended_well = output != nullptr && pclose(output) == 0;
+  std::string const answer(line.data(), std::strcspn(line.data(), "\n"));
+  if (answer.starts_with("skipped: ")) return state.SkipWithError(answer.c_str());
+  double const nanoseconds = answered && ended_well ? std::atof(answer.c_str()) : 0;
+  if (nanoseconds <= 0) return state.SkipWithError("the Python program failed");
   report(state, std::chrono::duration<double, std::nano>(nanoseconds));
 }
 
-inline cases in_python(char const* row, char const* job) {
-  auto const with = [job](char const* loop) {
-    return [loop, job](benchmark::State& state) { run_in_python(state, loop, job); };
+/// `job`: as python_tasks.py calls it. On the first CPU, by both loops.
+inline cases in_python(char const* row, std::string const& job) {
+  auto const with = [&](std::string const& loop) {
+    return [arguments = loop + ' ' + job](auto& state) { run_in_python(state, BENCHMARK_PYTHON_TASKS, arguments); };
   };
   return {{row, "asyncio", with("asyncio"), timing::own}, {row, "uvloop", with("uvloop"), timing::own}};
+}
+
+/// Work that is timed as a whole, on both CPUs (see whole_work.hpp). `work`: as python_work.py calls it; `way`: how it
+/// is to be done.
+inline one_case whole_work_in_python(char const* row, char const* library, std::string const& work,
+                                     std::string const& way) {
+  auto const run = [arguments = work + ' ' + way](benchmark::State& state) {
+    on_both_cpus const pinned;
+    run_in_python(state, BENCHMARK_PYTHON_WORK, arguments);
+  };
+  return {row, library, run, timing::own};
 }
 
 }  // namespace bench

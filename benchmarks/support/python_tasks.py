@@ -48,8 +48,11 @@ async def measure(batch, seconds):
 def main():
     loop, job, milliseconds = sys.argv[1:]
     if loop == "uvloop":
-        import uvloop
-
+        try:
+            import uvloop
+        except ModuleNotFoundError:
+            print("skipped: no uvloop here: Debian calls it python3-uvloop")
+            return
         uvloop.install()
     batch = {"await": await_batch, "spawn_join": spawn_join_batch, "yield": yield_batch}[job]
     print(asyncio.run(measure(batch, int(milliseconds) / 1000)))
