@@ -4,7 +4,7 @@
 // here, as there since 3.6, a coroutine that yields.
 #include <concur/concur.hpp>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

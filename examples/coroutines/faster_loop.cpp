@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -7,7 +7,7 @@
 #include <ranges>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -3,7 +3,7 @@
 // C11: four coroutines that say hello, wait for three seconds, and say world. Three seconds in all, on one thread.
 #include <concur/concur.hpp>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

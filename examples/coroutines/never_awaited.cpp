@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

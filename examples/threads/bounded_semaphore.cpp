@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -3,7 +3,7 @@
 // T04: the same with daemon threads. The process ends with its main function, and 3 and 9 are never printed.
 #include <concur/concur.hpp>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

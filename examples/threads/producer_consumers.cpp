@@ -8,7 +8,7 @@
 #include <map>
 #include <string>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

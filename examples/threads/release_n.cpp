@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

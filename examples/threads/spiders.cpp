@@ -6,7 +6,7 @@
 
 #include <stop_token>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 using seconds = std::chrono::duration<double>;

@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -14,7 +14,7 @@
 #include <system_error>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

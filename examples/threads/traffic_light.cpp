@@ -6,7 +6,7 @@
 #include <atomic>
 #include <vector>
 
-#include "../tutorial.hpp"
+#include "tutorial.hpp"
 
 using namespace tutorial;
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A small image site on 127.0.0.1, for the programs of this folder: what they would fetch from somewhere else. Its
-// pages are encoded as GBK, and every answer takes its time.
+// A small image site on 127.0.0.1. Its list pages are encoded as GBK, and every answer takes its time.
 //
 //     web::image_site const site(50ms);
 //     fetch(site.url() + "/index_2.html");
 #pragma once
+
+#include "local_site.hpp"
 
 #include <concur/concur.hpp>
 #include <concur/http/server.hpp>
@@ -16,10 +17,8 @@
 #include <cstdlib>
 #include <iconv.h>
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace web {
 
@@ -36,62 +35,46 @@ inline std::string converted(std::string_view text, char const* from, char const
   std::size_t room = result.size();
   bool const failed = ::iconv(converter, &in, &left, &out, &room) == std::size_t(-1);
   ::iconv_close(converter);
-  if (failed) throw std::runtime_error(std::string("a text that is not ") + from);
+  if (failed) throw std::runtime_error(std::string("this text is not ") + from);
   result.resize(result.size() - room);
   return result;
 }
 
-/// Answers from its own thread, in the order of the requests of each connection, until it goes.
 class image_site {
  public:
   static constexpr int first_page = 2;
   static constexpr int last_page = 5;
   static constexpr int images_of_a_page = 10;
 
-  explicit image_site(std::chrono::nanoseconds delay)
-      : delay_(delay), listener_(concur::endpoint(concur::ip_address::loopback_v4(), 0)) {
-    url_ = "http://" + listener_.local_endpoint().to_string();
-    thread_ = concur::thread(concur::thread_options().name("image site"), [this] { serve(); });
-  }
-  ~image_site() {
-    stop_.request_stop();
-    thread_.join();
-  }
-  image_site(image_site const&) = delete;
-  image_site& operator=(image_site const&) = delete;
+  explicit image_site(std::chrono::nanoseconds delay) : site_(pages(delay)) {}
 
-  std::string const& url() const noexcept { return url_; }
+  std::string const& url() const noexcept { return site_.url(); }
 
-  /// What an image has in it: as good as any picture, since nobody looks.
   static std::string image(int page, int number) {
-    std::string bytes(std::size_t(4000 + 100 * number), '\0');
-    std::uint32_t random = std::uint32_t(page * 1000 + number);
-    for (char& each : bytes) each = char((random = random * 1664525 + 1013904223) >> 24);
-    return bytes;
+    return noise(std::size_t(4000 + 100 * number), std::uint32_t(page * 1000 + number));
   }
 
  private:
   using request = concur::http_request;
   using answer = concur::http_response;
 
-  void serve() {
+  static concur::http_router pages(std::chrono::nanoseconds delay) {
     concur::http_router router;
-    router.get("/{page}", [this](request& asked) -> concur::task<answer> {
-      co_await concur::sleep_for(delay_);
-      co_return page(asked.param("page"));
+    router.get("/{page}", [delay](request& asked) -> concur::task<answer> {
+      co_await concur::sleep_for(delay);
+      co_return list_page(asked.param("page"));
     });
-    router.get("/uploads/allimg/{page}/{image}", [this](request& asked) -> concur::task<answer> {
-      co_await concur::sleep_for(delay_);
-      int const page = std::atoi(std::string(asked.param("page")).c_str());
-      int const number = std::atoi(std::string(asked.param("image")).c_str());
+    router.get("/uploads/allimg/{page}/{image}", [delay](request& asked) -> concur::task<answer> {
+      co_await concur::sleep_for(delay);
+      int const page = std::atoi(asked.param("page").c_str());
+      int const number = std::atoi(asked.param("image").c_str());
       co_return answer::of_type("image/jpeg", image(page, number));
     });
-    auto const until_stop = concur::serve_options().stop(stop_.get_token());
-    concur::run(concur::serve_http(listener_, std::move(router), concur::http_server_options().serving(until_stop)));
+    return router;
   }
 
   // "index_2.html" and so on.
-  static answer page(std::string_view name) {
+  static answer list_page(std::string_view name) {
     int const number = name.starts_with("index_") ? std::atoi(std::string(name.substr(6)).c_str()) : 0;
     if (number < first_page || number > last_page) return answer::text("there is no such page\n", 404);
     std::string text = "<html><head><title>图片，第 " + std::to_string(number) + " 页</title></head><body>\n";
@@ -102,11 +85,7 @@ class image_site {
     return answer::of_type("text/html; charset=gbk", converted(text + "</body></html>\n", "UTF-8", "GBK"));
   }
 
-  std::chrono::nanoseconds const delay_;
-  concur::tcp_listener listener_;
-  std::string url_;
-  std::stop_source stop_;
-  concur::thread thread_;
+  local_site site_;
 };
 
 }  // namespace web

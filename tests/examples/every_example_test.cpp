@@ -30,6 +30,20 @@ TEST_CASE("examples: each program is run by the test of its folder") {
   }
 }
 
+TEST_CASE("examples: a folder has all that it needs, and what several of them have is the same") {
+  std::string shared;
+  int copies = 0;
+  for (auto const& file : support::source_files(root / "examples")) {
+    auto const source = support::read_file(root / "examples" / file);
+    INFO(file);
+    CHECK(source.find("#include \"../") == source.npos);
+    if (!file.ends_with("/tutorial.hpp")) continue;
+    if (++copies == 1) shared = source;
+    CHECK(source == shared);
+  }
+  CHECK(copies > 2);
+}
+
 TEST_CASE("examples: each tutorial program tells what it does, and refuses what it does not know") {
   for (auto const& name : examples()) {
     auto const source = support::read_file(root / "examples" / (name + ".cpp"));

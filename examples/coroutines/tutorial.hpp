@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What the tutorial programs share and what is not the library's: the option --speed, a watch that shows tutorial time,
-// output by whole lines, and the check of the result.
+// output by whole lines, and the check of the result. Each folder has a copy of it, so that it can be taken away alone.
 //
 //     int main(int count, char** words) {
 //       tutorial::arguments(count, words, "sleeps for three seconds");
