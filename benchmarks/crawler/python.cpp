@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "workload.hpp"
+
+#include <cstdlib>
+
+namespace {
+
+// A process that crawls, and so one that starts, which takes some of the time: python_crawler.py prints how long the
+// crawl itself took.
+bench::one_case crawling_in_python(char const* row, char const* library, std::string const& way, int pages) {
+  auto const run = [=](benchmark::State& state) {
+    bench::on_second_cpu const pinned;
+    try {
+      auto const url = "http://127.0.0.1:" + std::to_string(bench::server_up("site").port());
+      crawler::temporary_folder const folder;
+      auto const command = "/usr/bin/python3 " BENCHMARK_PYTHON_CRAWLER " " + way + ' ' + url + ' ' +
+                           std::to_string(pages) + ' ' + std::to_string(crawler::concurrency) + ' ' + folder.path();
+      char answer[200] = "";
+      std::FILE* const output = popen(command.c_str(), "r");
+      bool const answered = output != nullptr && std::fgets(answer, sizeof answer, output) != nullptr;
+      bool const ended_well = output != nullptr && pclose(output) == 0;
+      if (std::string_view(answer).starts_with("skipped: ")) throw std::runtime_error(answer);
+      if (!answered || !ended_well) throw std::runtime_error("the Python program failed");
+      crawler::check({url, folder.path(), pages});
+      auto const answers = pages * (1 + crawler::images_of_a_page);
+      bench::report(state, std::chrono::duration<double, std::nano>(std::atof(answer)) / answers);
+    } catch (std::exception const& error) {
+      state.SkipWithError(error.what());
+    }
+  };
+  return {row, library, run, bench::timing::own};
+}
+
+bench::cases const here = {
+    crawling_in_python(crawler::by_coroutines, "aiohttp", "asyncio", crawler::list_pages),
+    crawling_in_python(crawler::by_coroutines, "requests_serial", "serial", 1),
+    crawling_in_python(crawler::by_threads, "requests", "pool", crawler::list_pages),
+};
+
+}  // namespace
