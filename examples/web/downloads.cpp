@@ -126,7 +126,7 @@ int main(int count, char** words) {
       expect(concur::read_file(errands[i].file) == film(films[i]), "each film is on disk, as the site has it");
     }
     expect(times.of(each.name) >= each.least, "no film comes before its time");
-    expect(speed > 10 || times.of(each.name) < each.least + 2, "it takes no longer than it has to");
+    expect(speed > 1 || times.of(each.name) < each.least + 2, "it takes no longer than it has to");
   }
   if (!keeps) std::filesystem::remove_all(folder);
   times.print();
