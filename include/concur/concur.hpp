@@ -121,10 +121,12 @@
 #include <concur/coro/with.hpp>
 #include <concur/coro/yield.hpp>
 
+#include <concur/loop/byte_transfer.hpp>
 #include <concur/loop/callback_handle.hpp>
 #include <concur/loop/dump_tasks_on_signal.hpp>
 #include <concur/loop/event_loop.hpp>
 #include <concur/loop/event_loop_options.hpp>
+#include <concur/loop/file_call.hpp>
 #include <concur/loop/io_call.hpp>
 #include <concur/loop/loop_reference.hpp>
 #include <concur/loop/readiness.hpp>
@@ -143,6 +145,7 @@
 #include <concur/io/file.hpp>
 #include <concur/io/memory_stream.hpp>
 #include <concur/io/memory_stream_options.hpp>
+#include <concur/io/move_all.hpp>
 #include <concur/io/open_options.hpp>
 #include <concur/io/pipe.hpp>
 #include <concur/io/standard_streams.hpp>

@@ -45,6 +45,8 @@ class mutable_buffer {
   constexpr void* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr bool empty() const noexcept { return size_ == 0; }
+  /// What comes after so many bytes. Requires: it has them.
+  mutable_buffer after(std::size_t count) const noexcept { return {static_cast<char*>(data_) + count, size_ - count}; }
 
  private:
   void* data_ = nullptr;
@@ -70,6 +72,10 @@ class const_buffer {
   constexpr void const* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr bool empty() const noexcept { return size_ == 0; }
+  /// What comes after so many bytes. Requires: it has them.
+  const_buffer after(std::size_t count) const noexcept {
+    return {static_cast<char const*>(data_) + count, size_ - count};
+  }
 
  private:
   void const* data_ = nullptr;

@@ -11,6 +11,7 @@
 #include <concur/core/os.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/move_all.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -46,14 +47,10 @@ class dripping_stream {
   [[nodiscard]] auto async_read_some(mutable_buffer into) { return stream_.async_read_some(one(into)); }
 
   std::size_t read(mutable_buffer into) {
-    std::size_t total = 0;
-    while (auto const count = read_some(after(into, total))) total += count;
-    return total;
+    return read_all_by(into, [this](mutable_buffer rest) { return read_some(rest); });
   }
   [[nodiscard]] task<std::size_t> async_read(mutable_buffer into) {
-    std::size_t total = 0;
-    while (auto const count = co_await async_read_some(after(into, total))) total += count;
-    co_return total;
+    return async_read_all_by(into, [this](mutable_buffer rest) { return async_read_some(rest); });
   }
 
   template <class... Limit>
@@ -72,10 +69,10 @@ class dripping_stream {
   [[nodiscard]] auto async_write_some(const_buffer from) { return stream_.async_write_some(one(from)); }
 
   void write(const_buffer from) {
-    for (std::size_t total = 0; total < from.size();) total += write_some(after(from, total));
+    write_all_by(from, [this](const_buffer rest) { return write_some(rest); });
   }
   bool write(const_buffer from, os::stop_token const& stop) {
-    return write_all(from, [&](const_buffer rest) { return write_some(rest, stop); });
+    return write_all_by(from, [&](const_buffer rest) { return write_some(rest, stop); });
   }
   template <class Rep, class Period>
   bool try_write_for(const_buffer from, std::chrono::duration<Rep, Period> const& limit) {
@@ -83,10 +80,10 @@ class dripping_stream {
   }
   template <class Clock, class Duration>
   bool try_write_until(const_buffer from, std::chrono::time_point<Clock, Duration> const& limit) {
-    return write_all(from, [&](const_buffer rest) { return try_write_some_until(rest, limit); });
+    return write_all_by(from, [&](const_buffer rest) { return try_write_some_until(rest, limit); });
   }
   [[nodiscard]] task<> async_write(const_buffer from) {
-    for (std::size_t total = 0; total < from.size();) total += co_await async_write_some(after(from, total));
+    return async_write_all_by(from, [this](const_buffer rest) { return async_write_some(rest); });
   }
 
   void shutdown_write() { stream_.shutdown_write(); }
@@ -96,22 +93,6 @@ class dripping_stream {
  private:
   static mutable_buffer one(mutable_buffer of) noexcept { return {of.data(), of.empty() ? 0u : 1u}; }
   static const_buffer one(const_buffer of) noexcept { return {of.data(), of.empty() ? 0u : 1u}; }
-  static mutable_buffer after(mutable_buffer of, std::size_t count) noexcept {
-    return {static_cast<char*>(of.data()) + count, of.size() - count};
-  }
-  static const_buffer after(const_buffer of, std::size_t count) noexcept {
-    return {static_cast<char const*>(of.data()) + count, of.size() - count};
-  }
-
-  template <class WriteOne>
-  static bool write_all(const_buffer from, WriteOne write_one) {
-    for (std::size_t total = 0; total < from.size();) {
-      auto const count = write_one(after(from, total));
-      if (!count) return false;
-      total += *count;
-    }
-    return true;
-  }
 
   Stream stream_;
 };

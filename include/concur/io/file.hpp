@@ -14,9 +14,9 @@
 #include <concur/core/unique_fd.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/io/buffer.hpp>
-#include <concur/io/detail/file_call.hpp>
 #include <concur/io/detail/file_work.hpp>
 #include <concur/io/open_options.hpp>
+#include <concur/loop/file_call.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -32,8 +32,8 @@
 namespace concur::inline CONCUR_ABI {
 
 /// An open file, or none. Its `async_` verbs never block the thread, and may be used on any executor: what has to wait
-/// for a disk is done by a few threads that the process has for that. Verbs without a position go on where the last one
-/// stopped.
+/// for a disk is done by the loop's io_uring, if it has one, else by a few threads that the process has for that. Verbs
+/// without a position go on where the last one stopped.
 ///
 /// An operation under way cannot be taken back. So a cancel that comes after it was begun waits for it, and its outcome
 /// counts: the cancel strikes at the next wait. One that comes before keeps it from beginning.
@@ -109,8 +109,8 @@ class file {
 
   // ---- the whole of it
 
-  [[nodiscard]] std::uint64_t size() { return static_cast<std::uint64_t>(done(call::size(fd()), "the size of")); }
-  [[nodiscard]] task<std::uint64_t> async_size() { return async_count(call::size(fd()), "the size of"); }
+  [[nodiscard]] std::uint64_t size() { return static_cast<std::uint64_t>(done(call::file_size(fd()), "the size of")); }
+  [[nodiscard]] task<std::uint64_t> async_size() { return async_count(call::file_size(fd()), "the size of"); }
 
   /// Makes it so long: what is beyond goes, or zeros come.
   void truncate(std::uint64_t size) { done(truncating(size), "truncating"); }
@@ -127,7 +127,7 @@ class file {
   [[nodiscard]] task<> async_close();
 
  private:
-  using call = detail::file_call;
+  using call = file_call;
   static constexpr auto here = call::here;
   static constexpr char const* when_reading = "reading";
   static constexpr char const* when_writing = "writing";
@@ -164,7 +164,7 @@ class file {
       return result;
     throw std::system_error(static_cast<int>(-result), std::generic_category(), sentence(what, path_));
   }
-  std::int64_t done(call const& wanted, char const* what) const { return checked(detail::perform(wanted), what); }
+  std::int64_t done(call const& wanted, char const* what) const { return checked(perform(wanted), what); }
   task<std::size_t> async_count(call wanted, char const* what) {
     use const in_use(*this);
     auto const result = co_await detail::async_perform(wanted, habits_);

@@ -17,6 +17,7 @@
 #include <concur/io/buffer.hpp>
 #include <concur/io/detail/memory_channel.hpp>
 #include <concur/io/memory_stream_options.hpp>
+#include <concur/io/move_all.hpp>
 #include <concur/sync/mutex.hpp>
 
 #include <cerrno>
@@ -81,7 +82,11 @@ class memory_stream {
   }
   std::size_t read(mutable_buffer into);
   [[nodiscard]] task<std::size_t> async_read(mutable_buffer into) {
-    return read_whole(opened(in_, "reading a stream"), options_, next_turn(reads_), into);
+    auto read = [from = opened(in_, "reading a stream"), options = options_, turn = next_turn(reads_),
+                 turns = 0u](mutable_buffer rest) mutable {
+      return read_once(from, options, std::exchange(turn, next_turn(turns)), rest);
+    };
+    return async_read_all_by(into, std::move(read));
   }
 
   // ---- writing
@@ -114,7 +119,11 @@ class memory_stream {
     return write_all(from, detail::until(limit));
   }
   [[nodiscard]] task<> async_write(const_buffer from) {
-    return write_whole(opened(out_, "writing a stream"), options_, next_turn(writes_), from);
+    auto write = [into = opened(out_, "writing a stream"), options = options_, turn = next_turn(writes_),
+                  turns = 0u](const_buffer rest) mutable {
+      return write_once(into, options, std::exchange(turn, next_turn(turns)), rest);
+    };
+    return async_write_all_by(from, std::move(write));
   }
 
  private:
@@ -142,9 +151,7 @@ class memory_stream {
 
   static task<> give_way(unsigned suspensions, bool others_turn);
   static task<std::size_t> read_once(channel from, memory_stream_options options, bool turn, mutable_buffer into);
-  static task<std::size_t> read_whole(channel from, memory_stream_options options, bool turn, mutable_buffer into);
   static task<std::size_t> write_once(channel into, memory_stream_options options, bool turn, const_buffer from);
-  static task<> write_whole(channel into, memory_stream_options options, bool turn, const_buffer from);
 
   channel in_;
   channel out_;
@@ -236,19 +243,12 @@ std::optional<std::size_t> memory_stream::writing(const_buffer from, Wait wait) 
 }
 
 inline std::size_t memory_stream::read(mutable_buffer into) {
-  std::size_t total = 0;
-  while (auto const count = read_some({static_cast<char*>(into.data()) + total, into.size() - total})) total += count;
-  return total;
+  return read_all_by(into, [this](mutable_buffer rest) { return read_some(rest); });
 }
 
 template <class Wait>
 bool memory_stream::write_all(const_buffer from, Wait wait) {
-  for (std::size_t total = 0; total < from.size();) {
-    auto const count = writing({static_cast<char const*>(from.data()) + total, from.size() - total}, wait);
-    if (!count) return false;
-    total += *count;
-  }
-  return true;
+  return write_all_by(from, [&](const_buffer rest) { return writing(rest, wait); });
 }
 
 inline task<> memory_stream::give_way(unsigned suspensions, bool others_turn) {
@@ -268,18 +268,6 @@ inline task<std::size_t> memory_stream::read_once(channel from, memory_stream_op
   co_return count;
 }
 
-inline task<std::size_t> memory_stream::read_whole(channel from, memory_stream_options options, bool turn,
-                                                   mutable_buffer into) {
-  std::size_t total = 0;
-  for (unsigned turns = 0; total < into.size(); turn = next_turn(turns)) {
-    mutable_buffer const rest(static_cast<char*>(into.data()) + total, into.size() - total);
-    auto const count = co_await read_once(from, options, turn, rest);
-    if (count == 0) break;
-    total += count;
-  }
-  co_return total;
-}
-
 inline task<std::size_t> memory_stream::write_once(channel into, memory_stream_options options, bool turn,
                                                    const_buffer from) {
   co_await give_way(options.suspensions(), turn);
@@ -290,14 +278,6 @@ inline task<std::size_t> memory_stream::write_once(channel into, memory_stream_o
   auto const count = into->put(from, options.most_per_write());
   into->changed.notify_all();
   co_return count;
-}
-
-inline task<> memory_stream::write_whole(channel into, memory_stream_options options, bool turn, const_buffer from) {
-  unsigned turns = 0;
-  for (std::size_t total = 0; total < from.size(); turn = next_turn(turns)) {
-    const_buffer const rest(static_cast<char const*>(from.data()) + total, from.size() - total);
-    total += co_await write_once(into, options, turn, rest);
-  }
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -18,10 +18,11 @@
 #include <concur/coro/this_task.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/io/buffer.hpp>
-#include <concur/io/detail/file_call.hpp>
 #include <concur/io/detail/file_work.hpp>
 #include <concur/io/detail/shared_descriptor.hpp>
+#include <concur/io/move_all.hpp>
 #include <concur/io/wait_for_descriptor.hpp>
+#include <concur/loop/file_call.hpp>
 #include <concur/loop/readiness.hpp>
 
 #include <algorithm>
@@ -33,6 +34,7 @@
 #include <poll.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace concur::inline CONCUR_ABI {
 
@@ -77,12 +79,13 @@ class standard_stream {
     return read_once(shared_, habits_.others_turn(), into);
   }
   std::size_t read(mutable_buffer into) {
-    std::size_t done = 0;
-    while (auto const count = read_some(rest_of(into, done))) done += count;
-    return done;
+    return read_all_by(into, [this](mutable_buffer rest) { return read_some(rest); });
   }
   [[nodiscard]] task<std::size_t> async_read(mutable_buffer into) {
-    return read_whole(shared_, habits_.others_turn(), into);
+    auto const read = [shared = shared_, turn = habits_.others_turn(), later = habits()](mutable_buffer rest) mutable {
+      return read_once(shared, std::exchange(turn, later.others_turn()), rest);
+    };
+    return async_read_all_by(into, read);
   }
 
   // ---- writing
@@ -116,19 +119,19 @@ class standard_stream {
   bool try_write_until(const_buffer from, std::chrono::time_point<Clock, Duration> const& limit) {
     return write_all(from, limit_at(limit));
   }
-  [[nodiscard]] task<> async_write(const_buffer from) { return write_whole(shared_, habits_.others_turn(), from); }
+  [[nodiscard]] task<> async_write(const_buffer from) {
+    auto const write = [shared = shared_, turn = habits_.others_turn(), later = habits()](const_buffer rest) mutable {
+      return write_once(shared, std::exchange(turn, later.others_turn()), rest);
+    };
+    return async_write_all_by(from, write);
+  }
 
  private:
   using shared_descriptor = detail::shared_descriptor;
+  using habits = detail::file_habits;
   static constexpr char const* when_reading = "reading a standard stream";
   static constexpr char const* when_writing = "writing a standard stream";
 
-  static mutable_buffer rest_of(mutable_buffer into, std::size_t done) noexcept {
-    return {static_cast<char*>(into.data()) + done, into.size() - done};
-  }
-  static const_buffer rest_of(const_buffer from, std::size_t done) noexcept {
-    return {static_cast<char const*>(from.data()) + done, from.size() - done};
-  }
   static std::size_t checked(std::int64_t result, char const* what) {
     if (result < 0) [[unlikely]]
       throw std::system_error(static_cast<int>(-result), std::generic_category(), what);
@@ -153,19 +156,12 @@ class standard_stream {
     }
   }
   bool write_all(const_buffer from, wait_limit const& limit) {
-    for (std::size_t done = 0; done < from.size();) {
-      auto const count = writing(rest_of(from, done), limit);
-      if (!count) return false;
-      done += *count;
-    }
-    return true;
+    return write_all_by(from, [&](const_buffer rest) { return writing(rest, limit); });
   }
 
   // Of no object, which may be a temporary.
   static task<std::size_t> read_once(shared_descriptor shared, bool others_turn, mutable_buffer into);
-  static task<std::size_t> read_whole(shared_descriptor shared, bool others_turn, mutable_buffer into);
   static task<std::size_t> write_once(shared_descriptor shared, bool others_turn, const_buffer from);
-  static task<> write_whole(shared_descriptor shared, bool others_turn, const_buffer from);
 
   shared_descriptor shared_;
   detail::file_habits habits_;
@@ -181,7 +177,7 @@ inline task<std::size_t> standard_stream::read_once(shared_descriptor shared, bo
   std::int64_t result = 0;
   if (shared.is_file()) {
     detail::file_habits habits;
-    auto const call = detail::file_call::read(shared.fd(), into.data(), into.size(), detail::file_call::here);
+    auto const call = file_call::read(shared.fd(), into.data(), into.size(), file_call::here);
     result = co_await detail::async_perform(call, habits);
   } else {
     do {
@@ -192,23 +188,13 @@ inline task<std::size_t> standard_stream::read_once(shared_descriptor shared, bo
   co_return checked(result, when_reading);
 }
 
-inline task<std::size_t> standard_stream::read_whole(shared_descriptor shared, bool others_turn, mutable_buffer into) {
-  std::size_t done = 0;
-  unsigned turns = 0;
-  while (auto const count = co_await read_once(shared, others_turn, rest_of(into, done))) {
-    done += count;
-    others_turn = ++turns % 32 == 0;
-  }
-  co_return done;
-}
-
 inline task<std::size_t> standard_stream::write_once(shared_descriptor shared, bool others_turn, const_buffer from) {
   if (others_turn) co_await yield();
   if (this_task::cancelled()) throw cancelled();
   std::int64_t result = 0;
   if (shared.is_file()) {
     detail::file_habits habits;
-    auto const call = detail::file_call::write(shared.fd(), from.data(), from.size(), detail::file_call::here);
+    auto const call = file_call::write(shared.fd(), from.data(), from.size(), file_call::here);
     result = co_await detail::async_perform(call, habits);
   } else {
     do {
@@ -217,13 +203,6 @@ inline task<std::size_t> standard_stream::write_once(shared_descriptor shared, b
     } while (result == -EAGAIN);
   }
   co_return checked(result, when_writing);
-}
-
-inline task<> standard_stream::write_whole(shared_descriptor shared, bool others_turn, const_buffer from) {
-  unsigned turns = 0;
-  for (std::size_t done = 0; done < from.size(); others_turn = ++turns % 32 == 0) {
-    done += co_await write_once(shared, others_turn, rest_of(from, done));
-  }
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <concur/core/abi.hpp>
+#include <concur/loop/byte_transfer.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -22,7 +23,7 @@
 namespace concur::inline CONCUR_ABI {
 
 /// What it points at must stay until the call has ended.
-class io_call {
+class io_call : public byte_transfer<io_call> {
  public:
   enum class kind : std::uint8_t { read, write, receive, send, receive_message, send_message, accept, connect };
 
@@ -50,26 +51,15 @@ class io_call {
     return {kind::connect, fd, &address, size};
   }
 
-  /// The same until all of it was received, or sent, or the end of the stream has come: a count that is less than the
-  /// size says so.
-  io_call all() const noexcept {
-    io_call whole = *this;
-    whole.all_ = true;
-    return whole;
-  }
-  bool wants_all() const noexcept { return all_; }
-  /// What is left of it after so many bytes.
-  void advance(std::size_t count) noexcept {
-    data_ = static_cast<char const*>(data_) + count;
-    size_ -= count;
-  }
-
   kind what() const noexcept { return kind_; }
   int fd() const noexcept { return fd_; }
   int flags() const noexcept { return flags_; }
-  void* data() const noexcept { return const_cast<void*>(data_); }
-  std::size_t size() const noexcept { return size_; }
 
+  /// Whether it moves nothing, which can be done whether the descriptor is ready or not. A `receive` waits for nothing,
+  /// too.
+  bool moves_nothing() const noexcept {
+    return size() == 0 && (kind_ == kind::read || kind_ == kind::write || kind_ == kind::send);
+  }
   /// Whether it waits until the descriptor can be read; else until it can be written.
   bool reads() const noexcept {
     return kind_ == kind::read || kind_ == kind::receive || kind_ == kind::receive_message || kind_ == kind::accept;
@@ -79,19 +69,16 @@ class io_call {
   /// much as there is, and take as much as there is room for. Not so terminals, and not at the mark of urgent data.
   bool exhausted_by(std::int64_t result) const noexcept {
     bool const streams = kind_ == kind::send || (kind_ == kind::receive && (flags_ & MSG_PEEK) == 0);
-    return streams && result != 0 && static_cast<std::uint64_t>(result) < size_;
+    return streams && result != 0 && static_cast<std::uint64_t>(result) < size();
   }
 
  private:
   io_call(kind what, int fd, void const* data, std::size_t size, int flags = 0) noexcept
-      : kind_(what), fd_(fd), flags_(flags), data_(data), size_(size) {}
+      : byte_transfer(data, size), kind_(what), fd_(fd), flags_(flags) {}
 
   kind kind_;
-  bool all_ = false;
   int fd_;
   int flags_;
-  void const* data_;
-  std::size_t size_;
 };
 
 /// Makes the call once, and again when a signal interrupts it. Returns what the system returned, or minus an error

@@ -21,6 +21,7 @@
 #include <concur/coro/task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/move_all.hpp>
 #include <concur/net/detail/openssl_handles.hpp>
 #include <concur/net/detail/tls_connection.hpp>
 #include <concur/net/tls_context.hpp>
@@ -100,19 +101,19 @@ class tls_stream {
 
   /// Until the buffer is full or the stream has ended.
   std::size_t read(mutable_buffer into) {
-    std::size_t total = 0;
-    while (auto const count = read_some(rest_of(into, total))) total += count;
-    return total;
+    return read_all_by(into, [this](mutable_buffer rest) { return read_some(rest); });
   }
-  [[nodiscard]] task<std::size_t> async_read(mutable_buffer into) { return async_read_all(*connection_, into); }
+  [[nodiscard]] task<std::size_t> async_read(mutable_buffer into) {
+    return async_read_all_by(into, [&mine = *connection_](mutable_buffer rest) { return mine.async_read_some(rest); });
+  }
 
   // ---- writing
 
   void write(const_buffer from) {
-    static_cast<void>(write_all(from, [this](const_buffer rest) { return std::optional(write_some(rest)); }));
+    write_all_by(from, [this](const_buffer rest) { return write_some(rest); });
   }
   bool write(const_buffer from, os::stop_token const& stop) {
-    return write_all(from, [&](const_buffer rest) { return write_some(rest, stop); });
+    return write_all_by(from, [&](const_buffer rest) { return write_some(rest, stop); });
   }
   template <class Rep, class Period>
   bool try_write_for(const_buffer from, std::chrono::duration<Rep, Period> const& limit) {
@@ -120,9 +121,11 @@ class tls_stream {
   }
   template <class Clock, class Duration>
   bool try_write_until(const_buffer from, std::chrono::time_point<Clock, Duration> const& limit) {
-    return write_all(from, [&](const_buffer rest) { return try_write_some_until(rest, limit); });
+    return write_all_by(from, [&](const_buffer rest) { return try_write_some_until(rest, limit); });
   }
-  [[nodiscard]] task<> async_write(const_buffer from) { return async_write_all(*connection_, from); }
+  [[nodiscard]] task<> async_write(const_buffer from) {
+    return async_write_all_by(from, [&mine = *connection_](const_buffer rest) { return mine.async_write_some(rest); });
+  }
 
   std::size_t write_some(const_buffer from) { return *connection_->write_some(from, detail::wait_for_good()); }
   std::optional<std::size_t> write_some(const_buffer from, os::stop_token const& stop) {
@@ -198,36 +201,6 @@ class tls_stream {
  private:
   using connection = detail::tls_connection<Stream>;
 
-  static mutable_buffer rest_of(mutable_buffer all, std::size_t done) noexcept {
-    return mutable_buffer(static_cast<char*>(all.data()) + done, all.size() - done);
-  }
-  static const_buffer rest_of(const_buffer all, std::size_t done) noexcept {
-    return const_buffer(static_cast<char const*>(all.data()) + done, all.size() - done);
-  }
-
-  template <class WriteSome>
-  static bool write_all(const_buffer from, WriteSome write_some) {
-    for (std::size_t total = 0; total < from.size();) {
-      auto const count = write_some(rest_of(from, total));
-      if (!count) return false;
-      total += *count;
-    }
-    return true;
-  }
-  static task<> async_write_all(connection& mine, const_buffer from) {
-    for (std::size_t total = 0; total < from.size();) {
-      auto const count = co_await mine.async_write_some(rest_of(from, total));
-      total += count;
-    }
-  }
-  static task<std::size_t> async_read_all(connection& mine, mutable_buffer into) {
-    std::size_t total = 0;
-    for (;;) {
-      auto const count = co_await mine.async_read_some(rest_of(into, total));
-      if (count == 0) co_return total;
-      total += count;
-    }
-  }
   static task<> async_close_within(connection& mine, std::chrono::nanoseconds limit) {
     try {
       static_cast<void>(co_await move_on_after(limit, mine.async_shut_down()));

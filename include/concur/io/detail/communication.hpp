@@ -60,7 +60,7 @@ class communication {
       while (!rest_.empty()) {
         auto const count = input_.try_write_some(rest_);
         if (!count) return;
-        rest_ = {static_cast<char const*>(rest_.data()) + *count, rest_.size() - *count};
+        rest_ = rest_.after(*count);
       }
     } catch (std::system_error const& error) {
       if (!nobody_reads(error)) throw;

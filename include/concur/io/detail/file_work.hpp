@@ -15,7 +15,7 @@
 #include <concur/coro/with.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/future/future.hpp>
-#include <concur/io/detail/file_call.hpp>
+#include <concur/loop/file_call.hpp>
 #include <concur/pool/thread_pool.hpp>
 #include <concur/pool/thread_pool_options.hpp>
 #include <concur/thread/thread_options.hpp>
@@ -54,7 +54,7 @@ class file_habits {
  public:
   bool tries(file_call const& call) const noexcept {
     // Not large ones, which keep the thread from others also when they find all in memory.
-    return call.moves_bytes() && call.size() <= largest_at_once &&
+    return call.moves_bytes() && call.size() <= file_call::most_at_once &&
            (call.what() == file_call::kind::read ? reads_ : writes_);
   }
   void give_up(file_call const& call) noexcept { (call.what() == file_call::kind::read ? reads_ : writes_) = false; }
@@ -62,8 +62,6 @@ class file_habits {
   bool others_turn() noexcept { return ++in_a_row_ % 32 == 0; }
 
  private:
-  static constexpr std::size_t largest_at_once = 256 * 1024;
-
   bool reads_ = true;
   bool writes_ = true;
   unsigned in_a_row_ = 0;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A call of the system on a file: a plain value, so that it can be carried out on another thread, or in another way.
+// A call of the system on a file, which may take as long as a disk: a plain value, so that it can be carried out on
+// another thread, or by io_uring.
+//
+//     auto const count = perform(file_call::read(fd, buffer, sizeof buffer, file_call::here));
 #pragma once
 
 #include <concur/core/abi.hpp>
+#include <concur/loop/byte_transfer.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -13,14 +17,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-namespace concur::inline CONCUR_ABI::detail {
+namespace concur::inline CONCUR_ABI {
 
 /// What it points at must stay until the call has ended.
-class file_call {
+class file_call : public byte_transfer<file_call> {
  public:
   enum class kind : std::uint8_t { read, write, sync, data_sync, truncate, size };
 
-  static constexpr std::int64_t here = -1;  // at the file's own position, which moves
+  static constexpr std::int64_t here = -1;  ///< at the file's own position, which moves
+  /// More than that keeps a thread from others for long, also when all of it is in memory.
+  static constexpr std::size_t most_at_once = 256 * 1024;
 
   static file_call read(int fd, void* data, std::size_t size, std::int64_t at) noexcept {
     return {kind::read, fd, data, size, at};
@@ -31,38 +37,30 @@ class file_call {
   static file_call sync(int fd) noexcept { return {kind::sync, fd, nullptr, 0, 0}; }
   static file_call data_sync(int fd) noexcept { return {kind::data_sync, fd, nullptr, 0, 0}; }
   static file_call truncate(int fd, std::int64_t size) noexcept { return {kind::truncate, fd, nullptr, 0, size}; }
-  static file_call size(int fd) noexcept { return {kind::size, fd, nullptr, 0, 0}; }
+  static file_call file_size(int fd) noexcept { return {kind::size, fd, nullptr, 0, 0}; }
 
-  /// Until all of it was moved, or the end of the file has come.
-  file_call all() const noexcept {
-    file_call whole = *this;
-    whole.all_ = true;
-    return whole;
-  }
-  bool wants_all() const noexcept { return all_; }
   /// What is left of it after so many bytes.
   void advance(std::size_t count) noexcept {
-    data_ = static_cast<char const*>(data_) + count;
-    size_ -= count;
+    byte_transfer::advance(count);
     if (at_ != here) at_ += static_cast<std::int64_t>(count);
   }
 
   kind what() const noexcept { return kind_; }
+  int fd() const noexcept { return fd_; }
+  std::int64_t at() const noexcept { return at_; }
   bool moves_bytes() const noexcept { return kind_ == kind::read || kind_ == kind::write; }
-  std::size_t size() const noexcept { return size_; }
 
   /// Once. With RWF_NOWAIT as the flag it fails with EAGAIN where it would have to wait for a disk, and with EOPNOTSUPP
   /// where the file system cannot tell.
   std::int64_t once(int flags = 0) const noexcept {
-    iovec piece{const_cast<void*>(data_), size_};
+    iovec piece{data(), size()};
     std::int64_t result = 0;
     switch (kind_) {
       case kind::read:
-        result = flags == 0 && at_ == here ? ::read(fd_, piece.iov_base, size_) : ::preadv2(fd_, &piece, 1, at_, flags);
+        result = flags == 0 && at_ == here ? ::read(fd_, data(), size()) : ::preadv2(fd_, &piece, 1, at_, flags);
         break;
       case kind::write:
-        result =
-            flags == 0 && at_ == here ? ::write(fd_, piece.iov_base, size_) : ::pwritev2(fd_, &piece, 1, at_, flags);
+        result = flags == 0 && at_ == here ? ::write(fd_, data(), size()) : ::pwritev2(fd_, &piece, 1, at_, flags);
         break;
       case kind::sync: result = ::fsync(fd_); break;
       case kind::data_sync: result = ::fdatasync(fd_); break;
@@ -79,13 +77,10 @@ class file_call {
 
  private:
   file_call(kind what, int fd, void const* data, std::size_t size, std::int64_t at) noexcept
-      : kind_(what), fd_(fd), data_(data), size_(size), at_(at) {}
+      : byte_transfer(data, size), kind_(what), fd_(fd), at_(at) {}
 
   kind kind_;
-  bool all_ = false;
   int fd_;
-  void const* data_;
-  std::size_t size_;
   std::int64_t at_;
 };
 
@@ -103,4 +98,4 @@ inline std::int64_t perform(file_call call) noexcept {
   }
 }
 
-}  // namespace concur::inline CONCUR_ABI::detail
+}  // namespace concur::inline CONCUR_ABI
