@@ -17,33 +17,29 @@ namespace {
 
 using concur::dripping_stream;
 
-struct dripping_pipe {
+struct pipe_pair {
   static constexpr bool one_way = true;
-  static constexpr std::size_t slowness = 200;
-  static constexpr std::size_t most_at_once = 1;
-  static contract::channel<dripping_stream<concur::pipe_writer>, dripping_stream<concur::pipe_reader>> make() {
+  static contract::channel<concur::pipe_writer, concur::pipe_reader> make() {
     auto [reader, writer] = concur::make_pipe();
-    return {dripping_stream(std::move(writer)), dripping_stream(std::move(reader))};
+    return {std::move(writer), std::move(reader)};
   }
 };
 
-struct dripping_memory {
+struct memory_pair {
   static constexpr bool belongs_to_no_loop = true;
-  static constexpr std::size_t slowness = 200;
-  static constexpr std::size_t most_at_once = 1;
-  static contract::channel<dripping_stream<concur::memory_stream>> make() {
+  static contract::channel<concur::memory_stream> make() {
     auto [one, other] = concur::make_memory_streams();
-    return {dripping_stream(std::move(one)), dripping_stream(std::move(other))};
+    return {std::move(one), std::move(other)};
   }
 };
 
 }  // namespace
 
 TEST_CASE("dripping_stream: the contract of streams, over a pipe", "[dripping_stream]") {
-  contract::all<dripping_pipe>();
+  contract::all<contract::dripping<pipe_pair>>();
 }
 TEST_CASE("dripping_stream: the contract of streams, over memory", "[dripping_stream]") {
-  contract::all<dripping_memory>();
+  contract::all<contract::dripping<memory_pair>>();
 }
 
 TEST_CASE("dripping_stream: refers to a stream, or has one, and moves one byte", "[dripping_stream]") {

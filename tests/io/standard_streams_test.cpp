@@ -94,6 +94,7 @@ TEMPLATE_TEST_CASE("standard_stream: the contract of streams, by what blocks", "
   using pair = TestType;
   SECTION("keeps the bytes and their order") { contract::keeps_order_one_way<pair>(); }
   SECTION("any sizes of pieces (I2)") { contract::any_sizes<pair>(); }
+  SECTION("nothing is moved at once") { contract::nothing_is_moved_at_once<pair>(); }
   SECTION("ends once and for all") { contract::ends_once_and_for_all<pair>(); }
   SECTION("the end is seen after a short read") { contract::end_is_seen_after_a_short_read<pair>(); }
   SECTION("a write to nobody is an error, not a signal (I5)") { contract::write_to_nobody_is_an_error<pair>(); }

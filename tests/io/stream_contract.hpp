@@ -7,6 +7,7 @@
 //
 // A pair may say more about itself: `one_way`, that `a` only writes and `b` only reads; `belongs_to_no_loop`;
 // `slowness`, by which amounts of data are divided; and `most_at_once`, how many bytes one read or write moves.
+// `contract::dripping<unix_pair>` is the same pair by single bytes.
 #pragma once
 
 #include "../support/catch.hpp"
@@ -19,6 +20,8 @@
 #include <concur/coro/timeout.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/byte_stream.hpp>
+#include <concur/io/dripping_stream.hpp>
 #include <concur/loop/event_loop.hpp>
 #include <concur/loop/run.hpp>
 
@@ -74,6 +77,17 @@ template <class Pair>
 constexpr std::size_t scaled(std::size_t amount) {
   return amount / slowness_of<Pair>();
 }
+
+/// Whose buffers have to be small: they must not take what is left of the amounts of data.
+template <class Pair>
+struct dripping : Pair {
+  static constexpr std::size_t slowness = 200;
+  static constexpr std::size_t most_at_once = 1;
+  static auto make() {
+    auto ends = Pair::make();
+    return channel(concur::dripping_stream(std::move(ends.a)), concur::dripping_stream(std::move(ends.b)));
+  }
+};
 
 /// The byte at a place of a stream that goes on for ever.
 inline char byte_at(std::size_t place) { return char((place * 131 + place / 251) % 256); }
@@ -431,13 +445,72 @@ void limits_of_blocking_verbs() {
   CHECK_THROWS_AS(ends.a.write("x"), std::system_error);
 }
 
+/// A buffer of no size is moved whether the stream is ready or not, and known not to be or not.
+template <class Pair>
+void nothing_is_moved_at_once() {
+  auto ends = Pair::make();
+  concur::mutable_buffer const none;
+  CHECK(ends.b.read_some(none) == 0);
+  CHECK(ends.b.try_read_some(none) == std::size_t{0});
+  CHECK(ends.b.read(none) == 0);
+  auto const move_nothing = [&]() -> task<> {
+    std::array<char, 10> space{};
+    auto const in_vain = co_await concur::move_on_after(1ms, ends.b.async_read_some(space));
+    CHECK_FALSE(in_vain);
+    auto const read_some = co_await concur::move_on_after(10s, ends.b.async_read_some(none));
+    CHECK(read_some == std::size_t{0});
+    auto const read = co_await concur::move_on_after(10s, ends.b.async_read(none));
+    CHECK(read == std::size_t{0});
+
+    auto const much = bytes(0, scaled<Pair>(30'000'000));
+    bool const all_written = co_await concur::move_on_after(5ms, ends.a.async_write(much));
+    CHECK_FALSE(all_written);
+    auto const written_some = co_await concur::move_on_after(10s, ends.a.async_write_some(none));
+    CHECK(written_some == std::size_t{0});
+    bool const written = co_await concur::move_on_after(10s, ends.a.async_write(none));
+    CHECK(written);
+  };
+  concur::run(move_nothing());
+  while (ends.a.try_write_some("there may still be room")) continue;
+  CHECK(ends.a.try_write_some(none) == std::size_t{0});
+  CHECK(ends.a.write_some(none) == 0);
+  ends.a.write(none);
+}
+
+/// Who moves nothing, and so never has to wait, lets others run.
+template <class Pair>
+void nothing_starves_nobody() {
+  auto ends = Pair::make();
+  auto const compete = [&]() -> task<> {
+    bool over = false;
+    auto other = concur::spawn([&]() -> task<> {
+      for (int i = 0; i < 10; ++i) co_await concur::yield();
+      over = true;
+    });
+    int rounds = 0;
+    for (; !over && rounds < 100'000; ++rounds) {
+      co_await ends.a.async_write(concur::const_buffer());
+      co_await ends.b.async_read_some(concur::mutable_buffer());
+    }
+    CHECK(rounds < 100'000);
+    co_await std::move(other);
+  };
+  concur::run(compete());
+}
+
 template <class Pair>
 void all() {
+  using ends = decltype(Pair::make());
+  static_assert(concur::async_byte_sink<decltype(ends::a)> && concur::async_byte_source<decltype(ends::b)>);
+  static_assert(is_one_way<Pair> ||
+                (concur::async_byte_stream<decltype(ends::a)> && concur::async_byte_stream<decltype(ends::b)>));
   SECTION("keeps the bytes and their order") { keeps_order_one_way<Pair>(); }
   if constexpr (!is_one_way<Pair>) {
     SECTION("keeps the bytes and their order, both ways at once") { keeps_order<Pair>(); }
   }
   SECTION("any sizes of pieces (I2)") { any_sizes<Pair>(); }
+  SECTION("nothing is moved at once") { nothing_is_moved_at_once<Pair>(); }
+  SECTION("who moves nothing starves nobody") { nothing_starves_nobody<Pair>(); }
   SECTION("ends once and for all") { ends_once_and_for_all<Pair>(); }
   SECTION("the end is seen after a short read") { end_is_seen_after_a_short_read<Pair>(); }
   SECTION("a write to nobody is an error, not a signal (I5)") { write_to_nobody_is_an_error<Pair>(); }

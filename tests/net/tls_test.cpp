@@ -13,6 +13,9 @@
 #include <concur/coro/timeout.hpp>
 #include <concur/coro/with.hpp>
 #include <concur/coro/yield.hpp>
+#include <concur/io/byte_stream.hpp>
+#include <concur/io/dripping_stream.hpp>
+#include <concur/io/memory_stream.hpp>
 #include <concur/loop/event_loop.hpp>
 #include <concur/loop/run.hpp>
 #include <concur/net/serve.hpp>
@@ -103,8 +106,8 @@ class ends {
  private:
   ends(std::pair<unix_stream, unix_stream> plain, tls_context const& server_context, tls_context const& client_context,
        std::string_view host)
-      : server(Stream(plain.first.release()), server_context),
-        client(Stream(plain.second.release()), client_context, host) {}
+      : server(Stream(std::move(plain.first)), server_context),
+        client(Stream(std::move(plain.second)), client_context, host) {}
 };
 
 template <class Stream = unix_stream>
@@ -179,35 +182,7 @@ struct tls_over_tcp_pair {
   }
 };
 
-/// Moves one byte at a time.
-class single_bytes : public unix_stream {
- public:
-  using unix_stream::unix_stream;
-  std::size_t read_some(mutable_buffer into) { return unix_stream::read_some(first_of(into)); }
-  std::optional<std::size_t> read_some(mutable_buffer into, std::stop_token const& stop) {
-    return unix_stream::read_some(first_of(into), stop);
-  }
-  template <class Limit>
-  std::optional<std::size_t> try_read_some_until(mutable_buffer into, Limit const& limit) {
-    return unix_stream::try_read_some_until(first_of(into), limit);
-  }
-  auto async_read_some(mutable_buffer into) { return unix_stream::async_read_some(first_of(into)); }
-  std::size_t write_some(const_buffer from) { return unix_stream::write_some(first_of(from)); }
-  std::optional<std::size_t> write_some(const_buffer from, std::stop_token const& stop) {
-    return unix_stream::write_some(first_of(from), stop);
-  }
-  template <class Limit>
-  std::optional<std::size_t> try_write_some_until(const_buffer from, Limit const& limit) {
-    return unix_stream::try_write_some_until(first_of(from), limit);
-  }
-  auto async_write_some(const_buffer from) { return unix_stream::async_write_some(first_of(from)); }
-
- private:
-  template <class Buffer>
-  static Buffer first_of(Buffer all) {
-    return Buffer(all.data(), std::min<std::size_t>(all.size(), 1));
-  }
-};
+using single_bytes = concur::dripping_stream<unix_stream>;
 /// Sends no tickets at the end of the handshake, which a client finds with the first thing that it reads. (Two hundred
 /// single bytes are as much as a socket takes before somebody reads them.)
 tls_context const& a_terse_server() {
@@ -259,9 +234,18 @@ TEST_CASE("tls_stream: the contract of streams, in TLS 1.2, from server to clien
 }
 TEST_CASE("tls_stream: the contract of streams, over TCP", "[tls]") { contract::all<tls_over_tcp_pair>(); }
 
-TEST_CASE("tls_stream: the contract of streams, in single bytes", "[tls]") {
+TEST_CASE("tls_stream: the contract of streams, in records of one byte", "[tls]") {
+  contract::all<contract::dripping<tls_pair>>();
+}
+
+static_assert(concur::async_byte_stream<tls_stream<concur::tcp_stream>>);
+static_assert(concur::async_byte_stream<tls_stream<concur::memory_stream>>);
+static_assert(concur::async_byte_stream<tls_stream<concur::dripping_stream<concur::tcp_stream>>>);
+
+TEST_CASE("tls_stream: the contract of streams, over single bytes", "[tls]") {
   using pair = tls_pair_of_single_bytes;
   SECTION("any sizes of pieces") { contract::any_sizes<pair>(); }
+  SECTION("nothing is moved at once") { contract::nothing_is_moved_at_once<pair>(); }
   SECTION("ends once and for all") { contract::ends_once_and_for_all<pair>(); }
   SECTION("the end is seen after a short read") { contract::end_is_seen_after_a_short_read<pair>(); }
   SECTION("a write to nobody is an error, not a signal (I5)") { contract::write_to_nobody_is_an_error<pair>(); }

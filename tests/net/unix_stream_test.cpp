@@ -102,6 +102,11 @@ class crowd {
 
 TEST_CASE("unix_stream: the contract of streams, for a pair", "[unix]") { contract::all<unix_pair>(); }
 TEST_CASE("unix_stream: the contract of streams, for a connection", "[unix]") { contract::all<connected_pair>(); }
+TEST_CASE("unix_stream: the contract of streams, by single bytes", "[unix]") {
+  contract::all<contract::dripping<unix_pair>>();
+}
+
+static_assert(concur::async_byte_stream<unix_stream>);
 
 TEST_CASE("unix_stream: paths and abstract names", "[unix]") {
   temporary_directory const here;

@@ -30,7 +30,13 @@ class [[nodiscard]] io_await final : public descriptor_await<io_await<Finish>, i
 
   // ---- for the base
 
-  bool attempt_now() { return this->poller().attempt_owned(*this) == loop_poller::attempted::done; }
+  bool attempt_now() {
+    if (this->call().moves_nothing()) [[unlikely]] {
+      this->advance();  // others run first: so that who does nothing starves nobody
+      return false;
+    }
+    return this->poller().attempt_owned(*this) == loop_poller::attempted::done;
+  }
   using io_operation::has_result;
   bool begin() {
     this->poller().add_owned(*this);

@@ -111,7 +111,10 @@ class tls_connection {
 
   task<std::size_t> async_read_some(mutable_buffer into) {
     std::size_t count = 0;
-    if (into.size() == 0) co_return count;
+    if (into.empty()) {
+      co_await yield();  // or who reads nothing would starve others
+      co_return count;
+    }
     auto const read = [into, &count](tls_engine& engine) { return engine.read(into, count); };
     co_await async_perform(read);
     co_return count;
@@ -120,7 +123,10 @@ class tls_connection {
   /// All, or one record of it. What was encrypted counts, also if a cancel comes before it has gone out.
   task<std::size_t> async_write_some(const_buffer from) {
     std::size_t count = 0;
-    if (from.size() == 0) co_return count;
+    if (from.empty()) {
+      co_await yield();
+      co_return count;
+    }
     co_await async_flush();
     auto const write = [from, &count](tls_engine& engine) { return engine.write(from, count); };
     co_await async_perform(write);
@@ -148,7 +154,7 @@ class tls_connection {
   template <class Limit>
   std::optional<std::size_t> read_some(mutable_buffer into, Limit const& limit) {
     std::size_t count = 0;
-    if (into.size() == 0) return count;
+    if (into.empty()) return count;
     auto const read = [into, &count](tls_engine& engine) { return engine.read(into, count); };
     if (!perform(read, limit)) return std::nullopt;
     return count;
@@ -157,7 +163,7 @@ class tls_connection {
   template <class Limit>
   std::optional<std::size_t> write_some(const_buffer from, Limit const& limit) {
     std::size_t count = 0;
-    if (from.size() == 0) return count;
+    if (from.empty()) return count;
     auto const write = [from, &count](tls_engine& engine) { return engine.write(from, count); };
     if (!flush(limit) || !perform(write, limit)) return std::nullopt;
     static_cast<void>(flush(limit));
