@@ -8,6 +8,8 @@
 //     client.get(server.url("/"));
 #pragma once
 
+#include "../support/reset_at_close.hpp"
+
 #include <concur/coro/task.hpp>
 #include <concur/http/headers.hpp>
 #include <concur/io/buffered_reader.hpp>
@@ -26,7 +28,6 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -127,7 +128,7 @@ class scripted_server {
     switch (say.next) {
       case then::keep: co_return true;
       case then::close: co_return false;
-      case then::reset: peer.options().set(SOL_SOCKET, SO_LINGER, linger{1, 0}); co_return false;
+      case then::reset: support::reset_at_close(peer); co_return false;
       case then::stall: break;
       case then::pour:
         for (;;) {

@@ -5,6 +5,7 @@
 #include "../support/denied_calls.hpp"
 #include "../support/failing_new.hpp"
 #include "../support/forked.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/refusals.hpp"
 
 #include <concur/core/child_handle.hpp>
@@ -27,8 +28,6 @@
 #include <cstddef>
 #include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
-#include <iterator>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -53,6 +52,7 @@ using concur::subprocess;
 using concur::subprocess_options;
 using concur::subprocess_result;
 using concur::task;
+using support::open_descriptors;
 using support::system_error_of;
 
 using words = std::vector<std::string>;
@@ -62,11 +62,6 @@ words sleeper() { return {"sleep", "1000"}; }
 
 std::string output_of(words const& program, subprocess_options options = {}) {
   return subprocess(program, options.standard_output(stdio::pipe())).communicate().output;
-}
-
-std::ptrdiff_t open_descriptors() {
-  std::filesystem::directory_iterator const all("/proc/self/fd");
-  return std::distance(begin(all), end(all));
 }
 
 bool has_children() { return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD; }

@@ -7,6 +7,7 @@
 #include "../support/forked.hpp"
 #include "../support/hammer.hpp"
 #include "../support/limits.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/recorded_errors.hpp"
 
 #include <concur/core/registry.hpp>
@@ -23,9 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <filesystem>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <optional>
@@ -59,11 +58,6 @@ event_loop_options virtual_time() { return event_loop_options().virtual_time(); 
 void run_ready(event_loop& loop) {
   loop.stop();
   loop.run_forever();
-}
-
-std::size_t open_descriptors() {
-  std::filesystem::directory_iterator const all("/proc/self/fd");
-  return std::size_t(std::distance(begin(all), end(all)));
 }
 
 std::string text_of(std::vector<int> const& numbers) {
@@ -407,13 +401,13 @@ TEST_CASE("no work is starved by another kind") {
 }
 
 TEST_CASE("a loop makes no descriptor as long as none is watched") {
-  std::size_t const before = open_descriptors();
+  auto const before = support::open_descriptors();
   event_loop loop;
   loop.call_later(1ms, [&] { loop.stop(); });
   std::thread other([&] { loop.post([] {}); });
   loop.run_forever();
   other.join();
-  CHECK(open_descriptors() == before);
+  CHECK(support::open_descriptors() == before);
 }
 
 TEST_CASE("another thread may run the loop each time") {

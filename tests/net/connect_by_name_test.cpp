@@ -3,7 +3,7 @@
 
 #include "../support/cancel_moments.hpp"
 #include "../support/catch.hpp"
-#include "../support/open_sockets.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/refusals.hpp"
 
 #include <concur/coro/sleep.hpp>

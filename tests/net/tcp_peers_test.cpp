@@ -8,9 +8,10 @@
 
 #include "../support/catch.hpp"
 #include "../support/long_form.hpp"
-#include "../support/open_sockets.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/recorded_errors.hpp"
 #include "../support/refusals.hpp"
+#include "../support/reset_at_close.hpp"
 #include "../support/sanitizers.hpp"
 
 #include <concur/coro/gather.hpp>
@@ -71,9 +72,6 @@ pair_of<tcp_stream> tcp_pair() {
   auto client = tcp_stream::connect(listener.local_endpoint());
   return {std::move(client), listener.accept()};
 }
-
-/// Its end is a reset.
-void make_rude(tcp_stream& stream) { stream.options().set(SOL_SOCKET, SO_LINGER, linger{1, 0}); }
 
 task<> echo(tcp_stream client) {
   std::array<char, 256> space{};
@@ -159,7 +157,7 @@ TEST_CASE("tcp: every write to a peer that has closed is an error, not a signal 
 TEST_CASE("tcp: every write to a peer that has reset the connection is an error, not a signal (I5)", "[tcp]") {
   deadly_signal const armed;
   auto tcp = tcp_pair();
-  make_rude(tcp.peers);
+  support::reset_at_close(tcp.peers);
   tcp.peers.close();
   every_write_fails(tcp.mine);
 }
@@ -197,7 +195,7 @@ TEST_CASE("tcp: peers that reset, shut a half, never read, or send a byte now an
     auto resetting = spawn([&]() -> task<> {
       while (true) {
         auto rude = co_await tcp_stream::async_connect(at);
-        make_rude(rude);
+        support::reset_at_close(rude);
         co_await rude.async_write("the middle of a");
         if (over) co_return;
         co_await concur::sleep_for(200us);

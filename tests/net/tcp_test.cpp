@@ -5,7 +5,8 @@
 #include "../io/stream_contract.hpp"
 #include "../support/catch.hpp"
 #include "../support/long_form.hpp"
-#include "../support/open_sockets.hpp"
+#include "../support/open_descriptors.hpp"
+#include "../support/reset_at_close.hpp"
 
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
@@ -50,6 +51,18 @@ struct tcp_pair {
   }
 };
 
+struct tcp_pair_with_little_room {
+  static contract::channel<tcp_stream> make() {
+    constexpr int room = 16 * 1024;
+    tcp_listener listener(any_port());
+    listener.options().set(SOL_SOCKET, SO_RCVBUF, room);  // accepted ones have the same
+    auto client = tcp_stream::connect(listener.local_endpoint());
+    auto server = listener.accept();
+    client.options().set(SOL_SOCKET, SO_SNDBUF, room);
+    return {std::move(client), std::move(server)};
+  }
+};
+
 /// A port at which nobody listens.
 endpoint nobody() {
   tcp_listener gone(any_port());
@@ -67,7 +80,12 @@ int error_of(task<> failing) {
 
 }  // namespace
 
+static_assert(concur::async_byte_stream<tcp_stream>);
+
 TEST_CASE("tcp_stream: the contract of streams", "[tcp]") { contract::all<tcp_pair>(); }
+TEST_CASE("tcp_stream: the contract of streams, by single bytes", "[tcp]") {
+  contract::all<contract::dripping<tcp_pair_with_little_room>>();
+}
 
 TEST_CASE("tcp_stream: connects in a coroutine", "[tcp]") {
   tcp_listener listener(any_port());
@@ -119,8 +137,7 @@ TEST_CASE("tcp_stream: half of it can be shut", "[tcp]") {
 
 TEST_CASE("tcp_stream: a reset is an error of the next read", "[tcp]") {
   auto ends = tcp_pair::make();
-  linger const at_once{1, 0};
-  REQUIRE(::setsockopt(ends.a.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+  support::reset_at_close(ends.a);
   auto const read = [&]() -> task<> {
     std::array<char, 10> space{};
     auto resetting = spawn([&]() -> task<> {

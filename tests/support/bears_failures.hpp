@@ -8,6 +8,7 @@
 
 #include "catch.hpp"
 #include "failing_calls.hpp"
+#include "open_descriptors.hpp"
 #include "recorded_errors.hpp"
 
 #include <concur/core/cancellation.hpp>
@@ -16,17 +17,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <exception>
-#include <filesystem>
-#include <iterator>
 #include <string>
 #include <system_error>
 
 namespace support {
-
-inline std::size_t open_descriptors() {
-  std::filesystem::directory_iterator const all("/proc/self/fd");
-  return std::size_t(std::distance(begin(all), end(all)));
-}
 
 /// Whether the error is the one of the call, or what the other end of a connection sees of it.
 inline bool tells_of(call_failure const& which, std::exception_ptr const& error) {

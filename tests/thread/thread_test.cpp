@@ -8,6 +8,7 @@
 #include "../support/hammer.hpp"
 #include "../support/limits.hpp"
 #include "../support/misuse.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/recorded_errors.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
@@ -52,12 +53,10 @@ static_assert(!std::is_copy_constructible_v<concur::thread> && !std::is_copy_ass
 static_assert(std::is_nothrow_move_constructible_v<concur::thread>);
 static_assert(sizeof(concur::thread) == sizeof(void*));
 
-std::size_t entries_of(char const* directory) {
-  std::filesystem::directory_iterator const entries(directory);
-  return std::size_t(std::distance(begin(entries), end(entries)));
+std::ptrdiff_t kernel_threads() {
+  std::filesystem::directory_iterator const all("/proc/self/task");
+  return std::distance(begin(all), end(all));
 }
-std::size_t kernel_threads() { return entries_of("/proc/self/task"); }
-std::size_t open_descriptors() { return entries_of("/proc/self/fd"); }
 
 // Whether `fine()` becomes true, where the kernel or a thread that nobody joins may take a moment. The limit only ends
 // a test that has failed.
@@ -77,13 +76,13 @@ class nothing_left_behind {
  public:
   bool holds() const {
     return concur::thread_count() == listed_ && soon([this] { return kernel_threads() == running_; }) &&
-           open_descriptors() == open_;
+           support::open_descriptors() == open_;
   }
 
  private:
   std::size_t listed_ = concur::thread_count();
-  std::size_t running_ = kernel_threads();
-  std::size_t open_ = open_descriptors();
+  std::ptrdiff_t running_ = kernel_threads();
+  std::ptrdiff_t open_ = support::open_descriptors();
 };
 
 // What a process has of memory.

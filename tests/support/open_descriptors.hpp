@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// How many sockets this process has open.
+// What this process has open.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <system_error>
 
 namespace support {
+
+inline std::ptrdiff_t open_descriptors() {
+  std::filesystem::directory_iterator const all("/proc/self/fd");
+  return std::distance(begin(all), end(all));
+}
 
 /// Other descriptors may come and go meanwhile.
 inline std::ptrdiff_t open_sockets() {
