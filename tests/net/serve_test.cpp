@@ -3,6 +3,7 @@
 
 #include "../support/catch.hpp"
 #include "../support/recorded_errors.hpp"
+#include "../support/reset_at_close.hpp"
 
 #include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
@@ -11,6 +12,8 @@
 #include <concur/loop/run.hpp>
 #include <concur/net/tcp_listener.hpp>
 #include <concur/net/tcp_stream.hpp>
+#include <concur/net/unix_listener.hpp>
+#include <concur/net/unix_stream.hpp>
 #include <concur/sync/event.hpp>
 
 #include <algorithm>
@@ -26,7 +29,6 @@
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -46,15 +48,18 @@ using concur::tcp_stream;
 
 endpoint any_port() { return endpoint(ip_address::loopback_v4(), 0); }
 
-task<> echo(tcp_stream client) {
+template <class Stream>
+task<> echo_to(Stream client) {
   std::array<char, 256> space{};
   while (auto const count = co_await client.async_read_some(space)) {
     co_await client.async_write(std::span(space).first(count));
   }
 }
+task<> echo(tcp_stream client) { return echo_to(std::move(client)); }
 
 /// Says something and returns whether it is answered by the same.
-task<bool> is_answered(tcp_stream& server) {
+template <class Stream>
+task<bool> is_answered(Stream& server) {
   std::array<char, 5> space{};
   co_await server.async_write("hello");
   auto const count = co_await server.async_read(space);
@@ -80,10 +85,11 @@ task<bool> is_ended(tcp_stream& server) {
 }
 
 /// As often as it takes until there is a descriptor for it: others of the process may have it for a moment.
-task<tcp_stream> connect_in_spite(endpoint at) {
+template <class Stream>
+task<Stream> connect_in_spite(endpoint at) {
   for (;;) {
     try {
-      co_return tcp_stream::connect(at);
+      co_return Stream::connect(at);
     } catch (std::system_error const& error) {
       if (error.code().value() != EMFILE) throw;
     }
@@ -273,8 +279,7 @@ TEST_CASE("serve: a peer that breaks off, one that sends nothing and one that ne
     for (int i = 0; i < 50; ++i) {
       auto broken = co_await tcp_stream::async_connect(at);
       co_await broken.async_write("some words");
-      linger const at_once{1, 0};
-      ::setsockopt(broken.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      support::reset_at_close(broken);
     }
     bool const served = co_await is_served(at);
     CHECK(served);
@@ -285,18 +290,19 @@ TEST_CASE("serve: a peer that breaks off, one that sends nothing and one that ne
 }
 
 /// Trap I3.
-TEST_CASE("serve: without descriptors it waits without spinning, and goes on when there are some", "[serve]") {
-  tcp_listener listener(any_port());
+template <class Stream, class Listener>
+void bears_a_shortage(Listener& listener) {
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
-    bool const first = co_await is_served(at);
+    auto server = spawn(serve(listener, echo_to<Stream>));
+    auto before_it = co_await Stream::async_connect(at);
+    bool const first = co_await is_answered(before_it);
     CHECK(first);
-    std::vector<tcp_stream> clients;
+    std::vector<Stream> clients;
     std::chrono::nanoseconds spent{};
     {
       few_descriptors const shortage(3);  // no check in here: the sanitizers need a descriptor to look at memory
-      for (int i = 0; i < 2; ++i) clients.push_back(co_await connect_in_spite(at));
+      for (int i = 0; i < 2; ++i) clients.push_back(co_await connect_in_spite<Stream>(at));
       // One of the two is accepted; for the other one there is no descriptor.
       auto const before = cpu_time();
       co_await concur::sleep_for(300ms);
@@ -310,4 +316,15 @@ TEST_CASE("serve: without descriptors it waits without spinning, and goes on whe
     server.cancel();
   };
   run(all());
+}
+
+TEST_CASE("serve: without descriptors it waits without spinning, and goes on when there are some", "[serve]") {
+  SECTION("TCP") {
+    tcp_listener listener(any_port());
+    bears_a_shortage<tcp_stream>(listener);
+  }
+  SECTION("Unix") {
+    concur::unix_listener listener(endpoint::unix_unnamed());
+    bears_a_shortage<concur::unix_stream>(listener);
+  }
 }
