@@ -18,6 +18,7 @@
 #include <concur/coro/task.hpp>
 #include <concur/coro/task_function.hpp>
 #include <concur/coro/this_task.hpp>
+#include <concur/coro/with.hpp>
 #include <concur/http/client_error.hpp>
 #include <concur/http/client_options.hpp>
 #include <concur/http/client_request.hpp>
@@ -131,7 +132,7 @@ class http_client {
     }
     co_return std::move(answer.response_);
   }
-  /// The file is written on the loop's thread.
+  /// The file is written as `file` does for coroutines: the loop's thread does not wait for a disk.
   [[nodiscard]] task<client_response> async_download(client_request what, std::string path);
   [[nodiscard]] task<client_response> async_download(std::string url, std::string path) {
     return async_download(client_request("GET", std::move(url)), std::move(path));
@@ -173,6 +174,7 @@ inline client_response http_client::download(client_request what, std::string pa
   auto answer = open(std::move(what));
   if (!answer.response().ok()) return std::move(answer.response_);
   detail::download_file file(std::move(path));
+  file.create();
   while (auto const piece = answer.next()) file.write(*piece);
   file.keep();
   return std::move(answer.response_);
@@ -205,8 +207,12 @@ inline task<client_response> http_client::async_download(client_request what, st
   auto answer = co_await async_open(std::move(what));
   if (!answer.response().ok()) co_return std::move(answer.response_);
   detail::download_file file(std::move(path));
-  while (auto const piece = co_await answer.async_next()) file.write(*piece);
-  file.keep();
+  auto const fill = [&answer](detail::download_file& into) -> task<> {
+    co_await into.async_create();
+    while (auto const piece = co_await answer.async_next()) co_await into.async_write(*piece);
+    co_await into.async_keep();
+  };
+  co_await with(file, fill);
   co_return std::move(answer.response_);
 }
 

@@ -5,11 +5,13 @@
 
 #include <concur/core/abi.hpp>
 #include <concur/core/os.hpp>
-#include <concur/core/unique_fd.hpp>
+#include <concur/coro/task.hpp>
+#include <concur/io/file.hpp>
+#include <concur/io/open_options.hpp>
+#include <concur/pool/thread_pool.hpp>
 
 #include <cerrno>
 #include <cstdio>
-#include <fcntl.h>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,49 +20,84 @@
 
 namespace concur::inline CONCUR_ABI::detail {
 
-/// Its errors are std::system_error with the path in their text.
+/// Its errors are std::system_error with the path in their text. The verbs for coroutines do not block the thread; they
+/// are to be used in `with`, at whose end nothing is left of a file that was not kept.
 class download_file {
  public:
-  explicit download_file(std::string path) : path_(std::move(path)) {
-    do {
-      // relaxed: only to be different each time.
-      auto const number = files.fetch_add(1, std::memory_order_relaxed);
-      part_ = path_ + '.' + std::to_string(::getpid()) + '-' + std::to_string(number) + ".part";
-      fd_.reset(::open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    } while (!fd_ && errno == EEXIST);
-    if (!fd_) fail("creating ");
-  }
+  explicit download_file(std::string path) noexcept : path_(std::move(path)) {}
   download_file(download_file const&) = delete;
   download_file& operator=(download_file const&) = delete;
-  ~download_file() {
-    if (fd_) ::unlink(part_.c_str());
-  }
+  ~download_file() { remove(); }
 
-  void write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      auto const count = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (count < 0 && errno != EINTR) fail("writing ");
-      if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+  void create() {
+    while (!created_) {
+      try {
+        file_ = file(next_part(), as_new());
+        created_ = true;
+      } catch (std::system_error const& error) {
+        throw_unless_taken(error);
+      }
+    }
+  }
+  task<> async_create() {
+    while (!created_) {
+      try {
+        file_ = co_await file::async_open(next_part(), as_new());
+        created_ = true;
+      } catch (std::system_error const& error) {
+        throw_unless_taken(error);
+      }
     }
   }
 
+  void write(std::string_view bytes) { file_.write(bytes); }
+  task<> async_write(std::string_view bytes) { return file_.async_write(bytes); }
+
   /// From now on it is there, in place of the one that there was.
   void keep() {
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail("creating ");
-    fd_.reset();
+    file_.close();
+    rename();
+  }
+  task<> async_keep() {
+    co_await file_.async_close();
+    auto renaming = default_pool().submit([this] { rename(); });
+    co_await std::move(renaming);
+  }
+
+  task<> async_close() {
+    if (settled_ || !created_) co_return;
+    auto removing = default_pool().submit([this] { remove(); });
+    co_await std::move(removing);
   }
 
  private:
-  [[noreturn]] void fail(char const* what) const {
-    int const error = errno;
-    throw std::system_error(error, std::generic_category(), what + path_);
+  static open_options as_new() noexcept { return open_options().write().create_new(); }
+  std::string next_part() {
+    // relaxed: only to be different each time.
+    auto const number = files.fetch_add(1, std::memory_order_relaxed);
+    return path_ + '.' + std::to_string(::getpid()) + '-' + std::to_string(number) + ".part";
+  }
+  void throw_unless_taken(std::system_error const& error) const {
+    if (error.code() != std::errc::file_exists) throw std::system_error(error.code(), "creating " + path_);
+  }
+
+  void rename() {
+    if (::rename(file_.path().c_str(), path_.c_str()) != 0) {
+      throw std::system_error(errno, std::generic_category(), "creating " + path_);
+    }
+    settled_ = true;
+  }
+  void remove() noexcept {
+    if (!settled_ && created_) ::unlink(file_.path().c_str());
+    settled_ = true;
   }
 
   static inline os::machine_atomic<unsigned> files{0};
 
   std::string const path_;
-  std::string part_;
-  unique_fd fd_;
+  file file_;
+  bool created_ = false;
+  bool settled_ = false;  // kept, or removed
 };
 
 }  // namespace concur::inline CONCUR_ABI::detail
