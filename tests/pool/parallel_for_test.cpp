@@ -2,6 +2,7 @@
 #include <concur/pool/parallel_for.hpp>
 
 #include "../support/failing_new.hpp"
+#include "../support/forked.hpp"
 #include "parallel_support.hpp"
 
 #include <array>
@@ -517,11 +518,10 @@ TEST_CASE("parallel_for: the caller takes the place of a worker", "[parallel_for
 // wait for each other, which is only right because nothing else is done with the pool.
 TEST_CASE("parallel_for: a worker that came too late comes again", "[parallel_for]") {
   thread_pool pool(2);
-  auto const let_all_sleep = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };  // most of the time
   for (int round = 0; round < rounds(20); ++round) {
-    let_all_sleep();
+    support::wait_until_others_sleep();
     parallel_for(pool, 0, 2, [](int) {}, grain(1));
-    let_all_sleep();
+    support::wait_until_others_sleep();
     std::atomic<int> here{0};
     parallel_for(
         pool, 0, 2,

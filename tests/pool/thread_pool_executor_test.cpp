@@ -2,6 +2,7 @@
 #include <concur/pool/thread_pool.hpp>
 
 #include "../support/catch.hpp"
+#include "../support/forked.hpp"
 #include "../support/hammer.hpp"
 #include "../support/test_executor.hpp"
 #include "../support/test_task.hpp"
@@ -338,7 +339,9 @@ TEST_CASE("thread_pool_executor: an earlier timer is noticed by workers that sle
     for (int round = 0; round < 30; ++round) {
       timed_item later, sooner, soonest;
       later.arm(pool, 1h);
-      if (round % 3 != 0) std::this_thread::sleep_for(std::chrono::microseconds(50 * round));  // so that they sleep
+      // They are awake; asleep; or just about to fall asleep.
+      if (round % 3 == 1) support::wait_until_others_sleep();
+      if (round % 3 == 2) std::this_thread::sleep_for(std::chrono::microseconds(50 * round));
       sooner.arm(pool, 2ms);
       soonest.arm(pool, 1ms);
       sooner.rang.wait();
