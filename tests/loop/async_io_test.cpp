@@ -120,6 +120,22 @@ task<int> error_of(future<T> f) {
   co_return 0;
 }
 
+/// Ends when the loop has looked at its descriptors: whoever waited before is known to the system by then.
+task<> has_looked(event_loop& loop) {
+  auto const ready = make_pipe();
+  put(ready.out, "x");
+  co_await loop.wait_readable(ready.in.get());
+}
+template <class Function>
+task<> after_look(event_loop& loop, Function function) {
+  co_await has_looked(loop);
+  loop.call_soon(function);
+}
+void run_until_it_has_looked(event_loop& loop) {
+  auto const stopping = spawn(loop, after_look(loop, [&loop] { loop.stop(); }));
+  loop.run_forever();
+}
+
 template <class T>
 void finish(event_loop& loop, future<T> const& f) {
   loop.run_until([&] { return f.done(); });
@@ -396,7 +412,8 @@ TEST_CASE("async_io: those who wait at one descriptor are served in order, also 
   auto const all = [&]() -> task<> {
     std::vector<future<void>> some;
     for (char const name : {'a', 'b', 'c', 'd'}) some.push_back(loop.spawn(reads(name)));
-    co_await concur::sleep_for(1ms);
+    co_await concur::yield();
+    co_await has_looked(loop);
     some[0].cancel();
     some[2].cancel();
     put(ends.out, "12");
@@ -417,12 +434,12 @@ TEST_CASE("async_io: who waits at a descriptor that is given up is told, and its
   int told = 0;
   bool closed = true;
   auto const body = [&]() -> task<> {
-    for (int naps = 0; naps < 2; ++naps) {
+    for (bool const looks : {false, true}) {
       auto ends = make_sockets();
       auto first = loop.spawn(received(loop, ends.in.get()));
       auto second = loop.spawn(received(loop, ends.in.get()));
       co_await concur::yield();
-      for (int i = 0; i < naps; ++i) co_await concur::sleep_for(1ms);
+      if (looks) co_await has_looked(loop);
       loop.forget(ends.in.get());
       ends.in.reset();
       char byte = 0;
@@ -485,10 +502,7 @@ TEST_CASE("async_io: calls that wait stay when the loop stops, and end when it r
     }
   };
   auto f = spawn(loop, reads());
-  auto const some_rounds = [&] {
-    loop.call_later(1ms, [&] { loop.stop(); });
-    loop.run_forever();
-  };
+  auto const some_rounds = [&] { run_until_it_has_looked(loop); };
   some_rounds();
   put(ends.out, "a");
   some_rounds();
@@ -522,10 +536,9 @@ TEST_CASE("async_io: who came before the loop stopped is served before who comes
     order += {name, byte};
   };
   auto first = spawn(loop, reads('a'));
-  loop.call_later(1ms, [&] { loop.stop(); });
-  loop.run_forever();
+  run_until_it_has_looked(loop);
   auto second = spawn(loop, reads('b'));
-  loop.call_later(1ms, [&] { put(ends.out, "12"); });
+  auto const putting = spawn(loop, after_look(loop, [&] { put(ends.out, "12"); }));
   loop.run_until([&] { return first.done() && second.done(); });
   CHECK(order == "a1b2");
   loop.forget(ends.in.get());
@@ -568,10 +581,7 @@ TEST_CASE("async_io: a loop that is destroyed has cancelled what waits, and noth
       {
         event_loop loop;
         f.emplace(spawn(loop, carried_out(loop, attempt.call)));
-        if (how > 0) {
-          loop.call_later(1ms, [&] { loop.stop(); });
-          loop.run_forever();
-        }
+        if (how > 0) run_until_it_has_looked(loop);
         if (how == 2) loop.close();
       }
       CHECK(was_cancelled(*f));
@@ -587,7 +597,8 @@ TEST_CASE("async_io: a run that ends has cancelled the calls that were left behi
   std::optional<future<std::int64_t>> f;
   auto const body = [&]() -> task<> {
     f.emplace(loop.spawn(carried_out(loop, attempt.call)));
-    co_await concur::sleep_for(1ms);
+    co_await concur::yield();
+    co_await has_looked(loop);
   };
   loop.run(body());
   CHECK(was_cancelled(*f));
@@ -601,7 +612,7 @@ TEST_CASE("async_io: a child process leaves the calls of its parent alone, and m
   auto f = spawn(loop, received(loop, ends.in.get()));
   bool child_was_right = false;
   // In a callback, while the call is with the system.
-  loop.call_later(1ms, [&] {
+  auto const fork_and_put = [&] {
     child_was_right = support::right_in_child([&] {
       loop.forget(ends.in.get());
       bool refused = false;
@@ -618,7 +629,8 @@ TEST_CASE("async_io: a child process leaves the calls of its parent alone, and m
       return refused && text == "child";
     });
     put(ends.out, "parent");
-  });
+  };
+  auto const forking = spawn(loop, after_look(loop, fork_and_put));
   finish(loop, f);
   CHECK(child_was_right);
   CHECK(f.get() == "parent");
@@ -630,10 +642,11 @@ TEST_CASE("async_io: a child process that goes on in the parent's loop is refuse
   auto const ends = make_sockets();
   auto f = spawn(loop, received(loop, ends.in.get()));
   pid_t child = -1;
-  loop.call_later(1ms, [&] {
+  auto const fork_and_put = [&] {
     child = ::fork();
     if (child != 0) put(ends.out, "parent");
-  });
+  };
+  auto const forking = spawn(loop, after_look(loop, fork_and_put));
   if (support::is_refused([&] { finish(loop, f); })) support::end_child(child == 0);
   CHECK(support::child_was_right(child));
   CHECK(f.get() == "parent");
@@ -700,7 +713,8 @@ TEST_CASE("async_io: one may wait until a descriptor is readable while others re
       told = true;
     };
     auto watches = loop.spawn(watch());
-    co_await concur::sleep_for(1ms);
+    co_await concur::yield();
+    co_await has_looked(loop);
     put(ends.out, "x");
     text = co_await std::move(reads);
     if (!told) put(ends.out, "y");  // the other may have been the first to look
@@ -708,7 +722,8 @@ TEST_CASE("async_io: one may wait until a descriptor is readable while others re
     drain(ends.in);
     auto gone = loop.spawn(watch());
     auto reads_no_more = loop.spawn(received(loop, ends.in.get()));
-    co_await concur::sleep_for(1ms);
+    co_await concur::yield();
+    co_await has_looked(loop);
     loop.forget(ends.in.get());
     int const first = co_await error_of(std::move(gone));
     int const second = co_await error_of(std::move(reads_no_more));
