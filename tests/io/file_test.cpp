@@ -4,10 +4,13 @@
 #include "../support/catch.hpp"
 #include "../support/denied_calls.hpp"
 #include "../support/failing_new.hpp"
+#include "../support/forked.hpp"
+#include "../support/open_descriptors.hpp"
 #include "../support/refusals.hpp"
 #include "../support/temporary_directory.hpp"
 
 #include <concur/coro/gather.hpp>
+#include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/coro/with.hpp>
@@ -20,14 +23,16 @@
 #include <concur/loop/event_loop.hpp>
 #include <concur/loop/run.hpp>
 #include <concur/pool/thread_pool.hpp>
+#include <concur/thread/thread_info.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
-#include <iterator>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -42,9 +47,11 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using concur::file;
 using concur::open_options;
 using concur::task;
+using support::open_descriptors;
 using support::system_error_of;
 using support::temporary_directory;
 
@@ -104,11 +111,6 @@ std::string content(std::string const& path) {
   std::array<char, 1> more{};
   CHECK(By::read_some(f, more) == 0);
   return text;
-}
-
-std::ptrdiff_t open_descriptors() {
-  std::filesystem::directory_iterator const all("/proc/self/fd");
-  return std::distance(begin(all), end(all));
 }
 
 }  // namespace
@@ -410,6 +412,76 @@ TEST_CASE("file: cancelled when a part of it was read at once, it is read whole"
     CHECK((count == 0 || count == text.size()));
     CHECK(f.tell() == count);
     if (count != 0) CHECK(got == text);
+  }
+}
+
+// With a ring the loop has the system do it, and needs no threads of ours.
+TEST_CASE("file: by io_uring no thread reads, writes or syncs it", "[file]") {
+  if (std::string_view(concur::event_loop().backend()) != "io_uring") return;
+  temporary_directory const here;
+  auto const path = here / "f";
+  CHECK(support::right_in_child([&] {
+    auto const text = text_of(600'000);  // too large to be tried at once
+    std::string got(text.size(), ' ');
+    file f(path, open_options::for_writing().read());
+    auto const copy = [&]() -> task<> {
+      co_await f.async_write(text);
+      co_await f.async_sync();
+      co_await f.async_data_sync();
+      co_await f.async_read_at(0, got);
+    };
+    concur::run(copy());
+    auto const all = concur::threads();
+    return got == text && std::ranges::none_of(all, [](auto const& each) { return each.name.starts_with("files"); });
+  }));
+}
+
+TEST_CASE("file: an operation goes on when its loop ceases to run in between", "[file]") {
+  temporary_directory const here;
+  auto const text = text_of(5'000'000);
+  for (int steps = 0; steps < 8; ++steps) {
+    std::string got(text.size(), ' ');
+    std::size_t count = 0;
+    concur::event_loop loop;
+    auto const copy = [&]() -> task<> {
+      file f(here / "f", open_options::for_writing().read());
+      co_await f.async_write(text);
+      co_await f.async_sync();
+      count = co_await f.async_read_at(0, got);
+    };
+    auto copying = loop.spawn(copy());
+    for (int turns = 0; !copying.done(); ++turns) {
+      auto const stop_soon = [&]() -> task<> {
+        for (int i = 0; i < steps && turns < 100; ++i) co_await concur::yield();
+        if (turns >= 100) co_await concur::sleep_for(1ms);
+        loop.stop();
+      };
+      auto stopping = loop.spawn(stop_soon());
+      loop.run_forever();
+    }
+    CHECK(count == text.size());
+    CHECK(got == text);
+  }
+}
+
+TEST_CASE("file: cancelled while many are under way, each is waited for", "[file]") {
+  temporary_directory const here;
+  auto const text = text_of(400'000);
+  std::string got(text.size(), ' ');
+  file f(here / "f", open_options::for_writing().read());
+  auto const begin_and_cancel = [&]() -> task<> {
+    std::vector<concur::future<void>> all;
+    for (std::size_t i = 0; i < 50; ++i) all.push_back(concur::spawn(f.async_write_at(i * text.size(), text)));
+    co_await concur::yield();
+    for (auto& each : all) each.cancel();
+  };
+  concur::run(begin_and_cancel());
+  // What was begun has happened whole; the rest not at all.
+  for (std::size_t i = 0; i < 50; ++i) {
+    auto const count = f.read_at(i * text.size(), got);
+    bool const whole = count == text.size() && got == text;
+    bool const none = count == 0 || got.find_first_not_of('\0') == got.npos;
+    CHECK((whole || none));
   }
 }
 

@@ -2,6 +2,7 @@
 #include "failing_calls.hpp"
 
 #if CONCUR_IO_URING
+#include <concur/loop/detail/file_operation.hpp>
 #include <concur/loop/detail/io_operation.hpp>
 
 #include <liburing.h>
@@ -257,8 +258,10 @@ static void fail_completion(io_uring* ring) noexcept {
   io_uring_for_each_cqe(ring, head, each) {
     bool const is_operation = each->user_data > 4096;  // the address of one
     if (!is_operation || each->res == -ECANCELED || !fails(call_completion)) continue;
-    auto const& made = *reinterpret_cast<concur::detail::io_operation const*>(each->user_data);
-    if (made.call().what() == concur::io_call::kind::accept && each->res >= 0) real(SYS_close, each->res);
+    if (concur::detail::file_operation_of(each->user_data) == nullptr) {
+      auto const& made = *reinterpret_cast<concur::detail::io_operation const*>(each->user_data);
+      if (made.call().what() == concur::io_call::kind::accept && each->res >= 0) real(SYS_close, each->res);
+    }
     each->res = -errno;
   }
 }

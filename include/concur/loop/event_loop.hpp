@@ -31,6 +31,7 @@
 #include <concur/coro/task_function.hpp>
 #include <concur/future/future.hpp>
 #include <concur/loop/callback_handle.hpp>
+#include <concur/loop/detail/file_await.hpp>
 #include <concur/loop/detail/io_await.hpp>
 #include <concur/loop/detail/loop_callback.hpp>
 #include <concur/loop/detail/loop_inbox.hpp>
@@ -42,12 +43,15 @@
 #include <concur/loop/detail/task_inquiry.hpp>
 #include <concur/loop/detail/watched_batch.hpp>
 #include <concur/loop/event_loop_options.hpp>
+#include <concur/loop/file_call.hpp>
 #include <concur/loop/io_call.hpp>
 #include <concur/loop/loop_reference.hpp>
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -221,6 +225,16 @@ class event_loop final : public executor, private process_wide::registry_entry {
   template <class Finish>
   [[nodiscard]] auto async_io(io_call const& call, Finish finish) {
     return detail::io_await<Finish>(*this, poller_, call, std::move(finish));
+  }
+
+  /// Whether it has the system carry out such calls on files while its tasks go on: some, where it goes by io_uring.
+  /// On its thread, while it runs.
+  [[nodiscard]] bool carries(file_call const& call) noexcept { return poller_.carries(call); }
+  /// For `co_await` in a coroutine of this loop: has that done, once, even if the call wants all; gives what the system
+  /// returned, or minus an error number; nothing when it has not happened, since the loop has ceased to run or the
+  /// system could not: then it has to be done in another way. A cancel that comes after it was begun waits for it.
+  [[nodiscard]] awaitable<std::optional<std::int64_t>> auto async_call(file_call const& call) {
+    return detail::file_await(*this, poller_, call);
   }
 
   /// For objects that may outlive it. Throws std::bad_alloc.

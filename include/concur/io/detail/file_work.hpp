@@ -2,9 +2,10 @@
 //
 // Where coroutines have operations on files carried out: the one place that knows how.
 //
-// What may take as long as a disk is done by threads that are there for that, and the coroutine waits. But most reads
-// find what they want in memory, where the way to another thread and back costs more than the read itself; so they are
-// tried at once, in a way that fails instead of waiting (RWF_NOWAIT), where the file system knows that. Writes too.
+// What may take as long as a disk is done by the ring of the loop, if it has one, else by threads that are there for
+// that, and the coroutine waits. But most reads find what they want in memory, where the way to either and back costs
+// more than the read itself; so they are tried at once, in a way that fails instead of waiting (RWF_NOWAIT), where the
+// file system knows that. Writes too.
 #pragma once
 
 #include <concur/core/errors.hpp>
@@ -15,6 +16,7 @@
 #include <concur/coro/with.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/future/future.hpp>
+#include <concur/loop/event_loop.hpp>
 #include <concur/loop/file_call.hpp>
 #include <concur/pool/thread_pool.hpp>
 #include <concur/pool/thread_pool_options.hpp>
@@ -95,6 +97,18 @@ inline task<std::int64_t> async_perform(file_call call, file_habits& habits) {
     moved += result;
     call.advance(static_cast<std::size_t>(result));
     if (!call.wants_all() || call.size() == 0) co_return moved;
+  }
+  if (moved == 0) {
+    auto* const loop = event_loop::current();
+    if (loop != nullptr && current_executor() == loop && loop->carries(call)) {
+      auto const result = co_await loop->async_call(call);
+      if (result && (*result <= 0 || !call.moves_bytes())) co_return *result;
+      if (result) {
+        moved = *result;
+        call.advance(static_cast<std::size_t>(moved));
+        if (!call.wants_all() || call.size() == 0) co_return moved;
+      }
+    }
   }
   if (moved == 0) {
     auto const all_of_it = [call] { return perform(call); };

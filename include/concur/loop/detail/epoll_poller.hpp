@@ -14,7 +14,9 @@
 #include <concur/core/unique_fd.hpp>
 #include <concur/loop/detail/descriptor_table.hpp>
 #include <concur/loop/detail/descriptor_waiter.hpp>
+#include <concur/loop/detail/file_operation.hpp>
 #include <concur/loop/detail/loop_inbox.hpp>
+#include <concur/loop/file_call.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -80,6 +82,10 @@ class epoll_poller {
   /// has something, or `deadline`; it may return for no reason. Throw std::system_error when epoll is broken.
   void look() { dispatch_some(0, nullptr); }
   void wait(time_point deadline);
+
+  /// It knows nothing of files.
+  bool carries(file_call const&) const noexcept { return false; }
+  bool begin(file_operation&) const noexcept { return false; }
 
   // ---- for one that looks into this one
 

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <liburing.h>
+#include <poll.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -52,6 +53,15 @@ class io_ring {
   io_uring_sqe* next_entry() noexcept {
     auto* const entry = io_uring_get_sqe(&ring_);
     return entry != nullptr ? entry : next_entry_after_submit();
+  }
+
+  /// Has something come with that tag when the descriptor can be read, once. Returns false when there is no place.
+  bool tell_when_readable(int fd, std::uint64_t tag) noexcept {
+    auto* const entry = next_entry();
+    if (entry == nullptr) return false;
+    io_uring_prep_poll_add(entry, fd, POLLIN);
+    entry->user_data = tag;
+    return true;
   }
 
   /// Hands over what is in the ring, and fetches what has come of earlier calls. The second waits until something has,

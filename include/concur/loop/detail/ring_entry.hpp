@@ -3,8 +3,12 @@
 // How a ring is told of a call.
 #pragma once
 
+#include <concur/loop/file_call.hpp>
 #include <concur/loop/io_call.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <liburing.h>
 #include <sys/socket.h>
 
@@ -38,6 +42,25 @@ inline void fill_in(io_uring_sqe& entry, io_call const& call, bool ready) noexce
     default: io_uring_prep_accept(&entry, call.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); return;
   }
   if (!ready) entry.ioprio = IORING_RECVSEND_POLL_FIRST;
+}
+
+/// The same of calls on files.
+inline bool ring_carries(file_call const& call) noexcept {
+  using kind = file_call::kind;
+  return call.moves_bytes() || call.what() == kind::sync || call.what() == kind::data_sync;
+}
+inline void fill_in(io_uring_sqe& entry, file_call const& call) noexcept {
+  constexpr std::size_t most = 1024 * 1024 * 1024;
+  auto const size = static_cast<unsigned>(std::min(call.size(), most));
+  auto const at = static_cast<std::uint64_t>(call.at());  // `here` means the same to the system
+  switch (call.what()) {
+    case file_call::kind::read: io_uring_prep_read(&entry, call.fd(), call.data(), size, at); break;
+    case file_call::kind::write: io_uring_prep_write(&entry, call.fd(), call.data(), size, at); break;
+    case file_call::kind::sync: io_uring_prep_fsync(&entry, call.fd(), 0); break;
+    default: io_uring_prep_fsync(&entry, call.fd(), IORING_FSYNC_DATASYNC); break;
+  }
+  // The loop's thread must not be the one that copies so much.
+  if (call.size() > file_call::most_at_once) entry.flags |= IOSQE_ASYNC;
 }
 
 }  // namespace concur::inline CONCUR_ABI::detail

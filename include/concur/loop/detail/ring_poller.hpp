@@ -7,6 +7,8 @@
 // so is what they send, without a try. The first of a descriptor's direction is with the system, the others stand
 // behind it.
 //
+// Calls on files, which take as long as a disk does, are made by threads of the system's where need be.
+//
 // What only waits until a descriptor is ready goes by epoll, in which the ring looks: the ring would keep a descriptor
 // open that a library closes without telling. So do calls that the system does not wait in when the descriptor does not
 // block (read), that raise signals (write) or begin before they wait (connect).
@@ -24,18 +26,19 @@
 #include <concur/loop/detail/descriptor_table.hpp>
 #include <concur/loop/detail/descriptor_waiter.hpp>
 #include <concur/loop/detail/epoll_poller.hpp>
+#include <concur/loop/detail/file_operation.hpp>
 #include <concur/loop/detail/io_operation.hpp>
 #include <concur/loop/detail/io_ring.hpp>
 #include <concur/loop/detail/loop_inbox.hpp>
 #include <concur/loop/detail/ring_entry.hpp>
 #include <concur/loop/event_loop_options.hpp>
+#include <concur/loop/file_call.hpp>
 #include <concur/loop/io_call.hpp>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <poll.h>
 #include <system_error>
 
 namespace concur::inline CONCUR_ABI::detail {
@@ -79,6 +82,13 @@ class ring_poller {
 
   void forget(int fd) noexcept;
 
+  /// Whether calls on files as this one go into the ring. If so, `begin` has it done, unless it returns false; such a
+  /// call is not withdrawn.
+  bool carries(file_call const& call) noexcept {
+    return running_ && ring_carries(call) && has_ring() && !ring_.is_parents();
+  }
+  bool begin(file_operation& operation) noexcept;
+
   void look();
   void wait(time_point deadline);
 
@@ -104,7 +114,6 @@ class ring_poller {
   void take_out(io_operation& operation) noexcept;
   void withdraw_all() noexcept;
 
-  bool arm(int fd, tag which) noexcept;
   void take_completions() noexcept;
   void dispatch(io_uring_cqe const& completion) noexcept;
   void on_completion(io_operation& operation, std::int64_t result) noexcept;
@@ -295,16 +304,19 @@ inline void ring_poller::forget(int fd) noexcept {
   }
 }
 
-// ---- looking and waiting
+// ---- files
 
-// Tells of the descriptor once.
-inline bool ring_poller::arm(int fd, tag which) noexcept {
+inline bool ring_poller::begin(file_operation& operation) noexcept {
   auto* const entry = ring_.next_entry();
   if (entry == nullptr) return false;
-  io_uring_prep_poll_add(entry, fd, POLLIN);
-  entry->user_data = which;
+  fill_in(*entry, operation.call());
+  entry->user_data = tag_of(operation);
+  ++waiters_;
+  ++in_flight_;
   return true;
 }
+
+// ---- looking and waiting
 
 inline void ring_poller::look() {
   if (epoll_.watching()) epoll_.look();
@@ -315,8 +327,8 @@ inline void ring_poller::look() {
 
 inline void ring_poller::wait(time_point deadline) {
   if (in_flight_ == 0) return epoll_.wait(deadline);
-  if (!inbox_armed_) inbox_armed_ = arm(inbox_.eventfd(), of_inbox);
-  if (!epoll_armed_ && epoll_.watching()) epoll_armed_ = arm(epoll_.fd(), of_epoll);
+  if (!inbox_armed_) inbox_armed_ = ring_.tell_when_readable(inbox_.eventfd(), of_inbox);
+  if (!epoll_armed_ && epoll_.watching()) epoll_armed_ = ring_.tell_when_readable(epoll_.fd(), of_epoll);
   bool const heard = inbox_armed_ && (epoll_armed_ || !epoll_.watching()) && !epoll_.has_paused();
   // From here on a post writes to the eventfd, which the ring finds readable also when that comes before the wait.
   bool const may_sleep = inbox_.sleep_in_poll() && heard;
@@ -343,8 +355,12 @@ inline void ring_poller::dispatch(io_uring_cqe const& completion) noexcept {
       break;
     case of_epoll: epoll_armed_ = false; break;
     default: {
-      auto& operation = *reinterpret_cast<io_operation*>(completion.user_data);
       --in_flight_;
+      if (auto* const of_file = file_operation_of(completion.user_data)) {
+        --waiters_;
+        return of_file->take(completion.res);
+      }
+      auto& operation = *reinterpret_cast<io_operation*>(completion.user_data);
       if (operation.where() == place::leaving) {
         on_withdrawn(operation, completion.res);
       } else {
