@@ -88,6 +88,7 @@ class download_file {
     settled_ = true;
   }
   void remove() noexcept {
+    static_cast<void>(file_.release());  // closed
     if (!settled_ && created_) ::unlink(file_.path().c_str());
     settled_ = true;
   }
