@@ -16,8 +16,8 @@ inline constexpr char const* three_sums = "computing_work/three_sums";
 inline constexpr long numbers_of_three = 12'000'000;
 
 /// 0 + 1 + … + (numbers - 1), one addition after the other: the compiler must neither know the formula nor add several
-/// at once, for Python does not.
-inline long sum_to(long numbers) {
+/// at once, for Python does not. One copy for all libraries, so that none has a better loop.
+[[gnu::noinline]] inline long sum_to(long numbers) {
   long total = 0;
   for (long each = 0; each < numbers; ++each) {
     total += each;
