@@ -34,8 +34,8 @@ namespace concur::inline CONCUR_ABI::detail {
 template <class Stream>
 class peer_stream {
  public:
-  /// How much of an idle client's memory is for reading. What is longer, as the heads of browsers are, takes more, until
-  /// it has been used.
+  /// How much of an idle client's memory is for reading. What is longer, as the heads of browsers are, takes more,
+  /// until it has been used.
   static constexpr std::size_t read_ahead = 512;
 
   /// A write may take so long until it moves something.
