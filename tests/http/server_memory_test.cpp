@@ -68,11 +68,13 @@ class silent_clients {
 };
 
 /// From malloc, without what the recycler of frames has for later.
+template <class Recycler = concur::frame_recycler>
 std::size_t bytes_in_use() {
-  if constexpr (requires { concur::frame_recycler::bytes_free(); }) {
-    return ::mallinfo2().uordblks - concur::frame_recycler::bytes_free();
+  if constexpr (requires { Recycler::bytes_free(); }) {
+    return ::mallinfo2().uordblks - Recycler::bytes_free();
+  } else {
+    return 0;  // under a sanitizer, where this is not looked at
   }
-  return 0;
 }
 
 }  // namespace
