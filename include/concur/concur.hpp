@@ -50,6 +50,7 @@
 #include <concur/core/task_context.hpp>
 #include <concur/core/task_origin.hpp>
 #include <concur/core/task_report.hpp>
+#include <concur/core/time_limit.hpp>
 #include <concur/core/timer_heap.hpp>
 #include <concur/core/unique_fd.hpp>
 #include <concur/core/wait_list.hpp>
@@ -106,6 +107,7 @@
 #include <concur/coro/async_generator.hpp>
 #include <concur/coro/cancel_scope.hpp>
 #include <concur/coro/dump_tasks.hpp>
+#include <concur/coro/foreign_await.hpp>
 #include <concur/coro/gather.hpp>
 #include <concur/coro/generator.hpp>
 #include <concur/coro/main_task.hpp>
@@ -138,6 +140,7 @@
 #include <concur/io/buffer.hpp>
 #include <concur/io/buffered_reader.hpp>
 #include <concur/io/buffered_writer.hpp>
+#include <concur/io/byte_store.hpp>
 #include <concur/io/byte_stream.hpp>
 #include <concur/io/descriptor.hpp>
 #include <concur/io/directory.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What others can be awaited in a task: awaiters that resume the handle they got whenever and wherever they like.
-#include <concur/coro/detail/foreign_await.hpp>
+#include <concur/coro/foreign_await.hpp>
 
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
@@ -184,7 +184,7 @@ TEST_CASE("foreign awaiters: what is ready, what does not suspend, what resumes 
     int value = 6;
     int& same = co_await others::gives_reference(value);
     ++same;
-    static_assert(std::is_same_v<int&, decltype(concur::detail::await_as_task(std::declval<others::gives_reference>())
+    static_assert(std::is_same_v<int&, decltype(concur::await_as_task(std::declval<others::gives_reference>())
                                                     .await_resume())>);
     co_return text + std::to_string(value);
   };

@@ -25,7 +25,7 @@ namespace concur::inline CONCUR_ABI {
 /// What `hop_to` and `schedule` give.
 class [[nodiscard]] hop_awaiter {
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   explicit hop_awaiter(executor& target) noexcept : target_(&target) {}
   hop_awaiter(hop_awaiter const&) = delete;

@@ -80,7 +80,7 @@ class [[nodiscard]] async_generator {
 template <class T>
 class [[nodiscard]] async_generator<T>::next_awaiter {
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   explicit next_awaiter(handle_type body) noexcept : body_(body) {}
   next_awaiter(next_awaiter const&) = delete;

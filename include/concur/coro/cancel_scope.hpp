@@ -39,13 +39,13 @@ class cancel_scope {
   /// `time_point::max()` is never. The moment on another clock: how far away that is is asked now.
   template <class Clock, class Duration>
   void deadline(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
-    scope_.set_limit(detail::time_limit::at(when));
+    scope_.set_limit(time_limit::at(when));
   }
 
   /// The same, so long from now, or from the start of the operation if that has not begun.
   template <class Rep, class Period>
   void cancel_after(std::chrono::duration<Rep, Period> const& length) noexcept {
-    scope_.set_limit(detail::time_limit::after(length));
+    scope_.set_limit(time_limit::after(length));
   }
 
   /// `co_await scope.run(operation)` gives an optional with the value of the operation, or nothing if it gave up since

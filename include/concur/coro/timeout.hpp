@@ -34,7 +34,7 @@ namespace concur::inline CONCUR_ABI {
 template <class Rep, class Period, class Operation, class... Arguments>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> const& limit, Operation&& operation,
                            Arguments&&... arguments) {
-  return detail::in_scope<detail::or_timed_out>(detail::scope_of_call(detail::time_limit::after(limit)),
+  return detail::in_scope<detail::or_timed_out>(detail::scope_of_call(time_limit::after(limit)),
                                                 std::forward<Operation>(operation),
                                                 std::forward<Arguments>(arguments)...);
 }
@@ -43,7 +43,7 @@ template <class Rep, class Period, class Operation, class... Arguments>
 template <class Clock, class Duration, class Operation, class... Arguments>
 [[nodiscard]] auto timeout_at(std::chrono::time_point<Clock, Duration> const& limit, Operation&& operation,
                               Arguments&&... arguments) {
-  return detail::in_scope<detail::or_timed_out>(detail::scope_of_call(detail::time_limit::at(limit)),
+  return detail::in_scope<detail::or_timed_out>(detail::scope_of_call(time_limit::at(limit)),
                                                 std::forward<Operation>(operation),
                                                 std::forward<Arguments>(arguments)...);
 }
@@ -53,7 +53,7 @@ template <class Clock, class Duration, class Operation, class... Arguments>
 template <class Rep, class Period, class Operation, class... Arguments>
 [[nodiscard]] auto move_on_after(std::chrono::duration<Rep, Period> const& limit, Operation&& operation,
                                  Arguments&&... arguments) {
-  return detail::in_scope<detail::or_nothing>(detail::scope_of_call(detail::time_limit::after(limit)),
+  return detail::in_scope<detail::or_nothing>(detail::scope_of_call(time_limit::after(limit)),
                                               std::forward<Operation>(operation),
                                               std::forward<Arguments>(arguments)...);
 }
@@ -62,7 +62,7 @@ template <class Rep, class Period, class Operation, class... Arguments>
 template <class Clock, class Duration, class Operation, class... Arguments>
 [[nodiscard]] auto move_on_at(std::chrono::time_point<Clock, Duration> const& limit, Operation&& operation,
                               Arguments&&... arguments) {
-  return detail::in_scope<detail::or_nothing>(detail::scope_of_call(detail::time_limit::at(limit)),
+  return detail::in_scope<detail::or_nothing>(detail::scope_of_call(time_limit::at(limit)),
                                               std::forward<Operation>(operation),
                                               std::forward<Arguments>(arguments)...);
 }

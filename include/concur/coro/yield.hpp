@@ -17,7 +17,7 @@ namespace concur::inline CONCUR_ABI {
 /// What `yield` gives.
 class [[nodiscard]] yield_awaiter {
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   yield_awaiter() noexcept {}
   yield_awaiter(yield_awaiter const&) = delete;

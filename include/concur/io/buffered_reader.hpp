@@ -20,8 +20,8 @@
 #include <concur/coro/task.hpp>
 #include <concur/coro/this_task.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/byte_store.hpp>
 #include <concur/io/byte_stream.hpp>
-#include <concur/io/detail/byte_store.hpp>
 #include <concur/io/detail/read_plan.hpp>
 #include <concur/io/stream_errors.hpp>
 
@@ -191,7 +191,7 @@ class buffered_reader {
 
   Stream stream_;
   std::size_t ahead_;
-  detail::byte_store store_;
+  byte_store store_;
 };
 template <class Stream>
 buffered_reader(Stream&&, std::size_t = 0) -> buffered_reader<Stream>;

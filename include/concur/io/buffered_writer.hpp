@@ -17,8 +17,8 @@
 #include <concur/coro/task.hpp>
 #include <concur/coro/this_task.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/byte_store.hpp>
 #include <concur/io/byte_stream.hpp>
-#include <concur/io/detail/byte_store.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -139,7 +139,7 @@ class buffered_writer {
 
   Stream stream_;
   std::size_t high_water_;
-  detail::byte_store store_;
+  byte_store store_;
 };
 template <class Stream>
 buffered_writer(Stream&&, std::size_t = 0) -> buffered_writer<Stream>;

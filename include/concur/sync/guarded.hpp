@@ -70,7 +70,7 @@ class [[nodiscard]] async_locked_operation {
   using lock_type = decltype(std::declval<Operation&>().await_resume());
 
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   template <class Make>
   async_locked_operation(T& value, Make const& make) noexcept : operation_(make()), value_(value) {}

@@ -175,7 +175,7 @@ thread::thread(thread_options const& options, Function&& function, Arguments&&..
 
 class [[nodiscard]] thread::async_join_operation {
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   explicit async_join_operation(detail::thread_state& state) : state_(state), ended_(state.ended().async_wait()) {
     state_.add_reference();

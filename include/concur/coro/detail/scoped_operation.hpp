@@ -10,9 +10,9 @@
 #include <concur/core/errors.hpp>
 #include <concur/core/hop.hpp>
 #include <concur/core/task_context.hpp>
-#include <concur/coro/detail/foreign_await.hpp>
 #include <concur/coro/detail/task_call.hpp>
 #include <concur/coro/detail/timed_scope.hpp>
+#include <concur/coro/foreign_await.hpp>
 #include <concur/coro/owned_coroutine.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/future/future.hpp>

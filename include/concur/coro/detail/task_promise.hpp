@@ -9,9 +9,9 @@
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/hop.hpp>
 #include <concur/core/task_context.hpp>
-#include <concur/coro/detail/foreign_await.hpp>
 #include <concur/coro/detail/giving_up.hpp>
 #include <concur/coro/detail/task_result.hpp>
+#include <concur/coro/foreign_await.hpp>
 
 #include <concepts>
 #include <coroutine>

@@ -17,6 +17,7 @@
 #include <concur/core/os.hpp>
 #include <concur/core/short_lock.hpp>
 #include <concur/core/task_context.hpp>
+#include <concur/core/time_limit.hpp>
 #include <concur/core/timer_heap.hpp>
 
 #include <chrono>
@@ -28,46 +29,6 @@
 #include <utility>
 
 namespace concur::inline CONCUR_ABI::detail {
-
-/// When something is to be over, in the time of the executor where it happens.
-class time_limit {
- public:
-  enum class measure : bool { from_start, moment };
-
-  /// Never.
-  constexpr time_limit() noexcept = default;
-
-  template <class Rep, class Period>
-  static time_limit after(std::chrono::duration<Rep, Period> const& length) noexcept {
-    return time_limit(measure::from_start, saturated(length));
-  }
-
-  /// How far away a moment of another clock is, is asked now.
-  template <class Clock, class Duration>
-  static time_limit at(std::chrono::time_point<Clock, Duration> const& when) noexcept(noexcept(Clock::now())) {
-    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-      return time_limit(measure::moment, saturated(when.time_since_epoch()));
-    } else {
-      return time_limit(measure::from_start, distance_to(when));
-    }
-  }
-
-  bool is_never() const noexcept { return length_ == length_.max(); }
-
-  /// The moment itself, counted from now if it counts from a start: `at_once` when it has passed.
-  time_point moment(executor const& where) const noexcept {
-    if (is_never()) return os::never;
-    time_point const now = where.now();
-    auto const when = how_ == measure::moment ? length_ : saturating_add(now.time_since_epoch(), length_);
-    return time_point(when) <= now ? at_once : time_point(when);
-  }
-
- private:
-  constexpr time_limit(measure how, std::chrono::nanoseconds length) noexcept : length_(length), how_(how) {}
-
-  std::chrono::nanoseconds length_ = std::chrono::nanoseconds::max();
-  measure how_ = measure::moment;
-};
 
 /// For one operation. `cancel`, `set_limit` and `cancel_called`: any thread, while the object lives. The rest: the
 /// task, in this order, on its home.

@@ -8,7 +8,7 @@
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
-#include <concur/coro/detail/timed_scope.hpp>
+#include <concur/core/time_limit.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/http/detail/body_decoder.hpp>

@@ -7,16 +7,15 @@
 #include <concur/core/abi.hpp>
 #include <concur/core/awaiter.hpp>
 #include <concur/core/errors.hpp>
+#include <concur/core/time_limit.hpp>
 #include <concur/core/wait_operation.hpp>
-#include <concur/coro/detail/foreign_await.hpp>
-#include <concur/coro/detail/task_call.hpp>
-#include <concur/coro/detail/timed_scope.hpp>
+#include <concur/coro/foreign_await.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/http/detail/wait_watch.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/byte_store.hpp>
 #include <concur/io/byte_stream.hpp>
-#include <concur/io/detail/byte_store.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -133,7 +132,7 @@ class [[nodiscard]] peer_stream<Stream>::operation {
   template <class Verb>
   static auto begun(peer_stream& peer, Verb const& verb) {
     try {
-      if constexpr (is_task<Awaited>) {
+      if constexpr (requires(Awaited gives) { std::move(gives).operator co_await(); }) {
         return verb().operator co_await();
       } else if constexpr (takes_part<Awaited>) {
         return verb();

@@ -13,9 +13,9 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/task_context.hpp>
+#include <concur/core/time_limit.hpp>
 #include <concur/core/timer_heap.hpp>
 #include <concur/core/wait_operation.hpp>
-#include <concur/coro/detail/timed_scope.hpp>
 
 #include <coroutine>
 #include <cstdint>

@@ -7,7 +7,7 @@
 
 #include <concur/core/abi.hpp>
 #include <concur/io/buffer.hpp>
-#include <concur/io/detail/byte_store.hpp>
+#include <concur/io/byte_store.hpp>
 #include <concur/io/stream_errors.hpp>
 
 #include <algorithm>

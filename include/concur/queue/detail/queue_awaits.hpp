@@ -22,7 +22,7 @@ namespace concur::inline CONCUR_ABI::detail {
 template <class Derived>
 class queue_await {
  public:
-  using context_aware = void;  // see coro/detail/foreign_await.hpp
+  using context_aware = void;  // see coro/foreign_await.hpp
 
   queue_await(queue_await const&) = delete;
   queue_await& operator=(queue_await const&) = delete;

@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace concur::inline CONCUR_ABI::detail {
+namespace concur::inline CONCUR_ABI {
 
 /// The operations of await_resume and so on, of an awaiter that stays where it is.
 template <class Awaiter>
@@ -183,4 +183,4 @@ auto await_as_task(Awaitable&& awaitable) {
   }
 }
 
-}  // namespace concur::inline CONCUR_ABI::detail
+}  // namespace concur::inline CONCUR_ABI

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace concur::inline CONCUR_ABI::detail {
+namespace concur::inline CONCUR_ABI {
 
 /// Grows as needed, by doubling. Moves leave an empty one behind.
 class byte_store {
@@ -73,4 +73,4 @@ class byte_store {
   std::size_t end_ = 0;
 };
 
-}  // namespace concur::inline CONCUR_ABI::detail
+}  // namespace concur::inline CONCUR_ABI
