@@ -32,8 +32,8 @@
 namespace concur::inline CONCUR_ABI {
 
 /// An open file, or none. Its `async_` verbs never block the thread, and may be used on any executor: what has to wait
-/// for a disk is done by the loop's io_uring, if it has one, else by a few threads that the process has for that. Verbs
-/// without a position go on where the last one stopped.
+/// for a disk is done by a few threads that the process has for that; reads and syncs by the loop's io_uring, if it has
+/// one. Verbs without a position go on where the last one stopped.
 ///
 /// An operation under way cannot be taken back. So a cancel that comes after it was begun waits for it, and its outcome
 /// counts: the cancel strikes at the next wait. One that comes before keeps it from beginning.

@@ -2,10 +2,10 @@
 //
 // Where coroutines have operations on files carried out: the one place that knows how.
 //
-// What may take as long as a disk is done by the ring of the loop, if it has one, else by threads that are there for
-// that, and the coroutine waits. But most reads find what they want in memory, where the way to either and back costs
-// more than the read itself; so they are tried at once, in a way that fails instead of waiting (RWF_NOWAIT), where the
-// file system knows that. Writes too.
+// What may take as long as a disk is done by threads that are there for that, reads and syncs by the ring of the loop
+// if it has one, and the coroutine waits. But most reads find what they want in memory, where the way to either and
+// back costs more than the read itself; so they are tried at once, in a way that fails instead of waiting (RWF_NOWAIT),
+// where the file system knows that. Writes too.
 #pragma once
 
 #include <concur/core/errors.hpp>
