@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <stop_token>
@@ -35,17 +36,22 @@ using concur::serve_options;
 using concur::spawn;
 using concur::task;
 
+/// Calls until no signal comes between.
+template <class Call>
+ssize_t uninterrupted(Call const call) {
+  ssize_t result;
+  do result = call();
+  while (result < 0 && errno == EINTR);
+  return result;
+}
+
 /// Clients that take no memory of this process's: blocking sockets. Each has asked, and read the answer.
 class silent_clients {
  public:
   silent_clients(concur::endpoint const& server, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       sockets_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      constexpr std::string_view asked = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-      char answer[1024];
-      answered_ += ::connect(sockets_.back(), server.data(), server.size()) == 0 &&
-                   ::send(sockets_.back(), asked.data(), asked.size(), MSG_NOSIGNAL) == ssize_t(asked.size()) &&
-                   ::recv(sockets_.back(), answer, sizeof answer, 0) > 0;
+      answered_ += connected(sockets_.back(), server) && asked(sockets_.back());
     }
   }
   /// Says goodbye, and returns when the server has done with each.
@@ -53,7 +59,7 @@ class silent_clients {
     for (int const each : sockets_) {
       char more = 0;
       ::shutdown(each, SHUT_WR);
-      while (::recv(each, &more, 1, 0) > 0) continue;
+      while (uninterrupted([&] { return ::recv(each, &more, 1, 0); }) > 0) continue;
       ::close(each);
     }
   }
@@ -63,6 +69,23 @@ class silent_clients {
   std::size_t answered() const { return answered_; }
 
  private:
+  static bool connected(int socket, concur::endpoint const& server) {
+    // One that a signal has interrupted goes on without us: asked again, it says that it is under way, or done.
+    auto const connect = [&] { return ::connect(socket, server.data(), server.size()); };
+    while (connect() != 0) {
+      if (errno == EISCONN) break;
+      if (errno != EINTR && errno != EALREADY) return false;
+    }
+    return true;
+  }
+  static bool asked(int socket) {
+    constexpr std::string_view question = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    char answer[1024];
+    auto const send = [&] { return ::send(socket, question.data(), question.size(), MSG_NOSIGNAL); };
+    return uninterrupted(send) == ssize_t(question.size()) &&
+           uninterrupted([&] { return ::recv(socket, answer, sizeof answer, 0); }) > 0;
+  }
+
   std::vector<int> sockets_;
   std::size_t answered_ = 0;
 };
