@@ -4,6 +4,7 @@
 #include "../support/catch.hpp"
 #include "../support/recorded_errors.hpp"
 #include "../support/reset_at_close.hpp"
+#include "echo.hpp"
 
 #include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
@@ -23,11 +24,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <dirent.h>
-#include <span>
 #include <stdexcept>
 #include <stop_token>
-#include <string>
-#include <string_view>
 #include <sys/resource.h>
 #include <system_error>
 #include <utility>
@@ -37,7 +35,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using concur::endpoint;
-using concur::ip_address;
 using concur::run;
 using concur::serve;
 using concur::serve_options;
@@ -45,31 +42,10 @@ using concur::spawn;
 using concur::task;
 using concur::tcp_listener;
 using concur::tcp_stream;
-
-endpoint any_port() { return endpoint(ip_address::loopback_v4(), 0); }
-
-template <class Stream>
-task<> echo_to(Stream client) {
-  std::array<char, 256> space{};
-  while (auto const count = co_await client.async_read_some(space)) {
-    co_await client.async_write(std::span(space).first(count));
-  }
-}
-task<> echo(tcp_stream client) { return echo_to(std::move(client)); }
-
-/// Says something and returns whether it is answered by the same.
-template <class Stream>
-task<bool> is_answered(Stream& server) {
-  std::array<char, 5> space{};
-  co_await server.async_write("hello");
-  auto const count = co_await server.async_read(space);
-  co_return std::string_view(space.data(), count) == "hello";
-}
-
-task<bool> is_served(endpoint at) {
-  auto server = co_await tcp_stream::async_connect(at);
-  co_return co_await is_answered(server);
-}
+using support::any_port;
+using support::echo;
+using support::is_answered;
+using support::is_served;
 
 /// Whether the other side ends the stream, in order or by breaking it off.
 task<bool> is_ended(tcp_stream& server) {
@@ -132,9 +108,9 @@ TEST_CASE("serve: many clients at once, and an end in order when a stop is reque
   auto const at = listener.local_endpoint();
   std::stop_source stop;
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo, serve_options().stop(stop.get_token())));
+    auto server = spawn(serve(listener, echo<tcp_stream>, serve_options().stop(stop.get_token())));
     std::vector<task<bool>> clients;
-    for (int i = 0; i < 100; ++i) clients.push_back(is_served(at));
+    for (int i = 0; i < 100; ++i) clients.push_back(is_served<tcp_stream>(at));
     auto const served = co_await gather(std::move(clients));
     CHECK(std::ranges::count(served, true) == 100);
 
@@ -159,7 +135,7 @@ TEST_CASE("serve: a stop that was requested before it begins", "[serve]") {
   tcp_listener listener(any_port());
   std::stop_source stop;
   stop.request_stop();
-  run(serve(listener, echo, serve_options().stop(stop.get_token())));
+  run(serve(listener, echo<tcp_stream>, serve_options().stop(stop.get_token())));
   CHECK_FALSE(listener.is_open());
 }
 
@@ -167,7 +143,7 @@ TEST_CASE("serve: closing the listener ends it in order as well", "[serve]") {
   tcp_listener listener(any_port());
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
+    auto server = spawn(serve(listener, echo<tcp_stream>));
     auto client = co_await tcp_stream::async_connect(at);
     bool const before = co_await is_answered(client);
     listener.close();
@@ -185,7 +161,7 @@ TEST_CASE("serve: when the grace period is over the rest is cancelled", "[serve]
   auto const at = listener.local_endpoint();
   std::stop_source stop;
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo, serve_options().grace(5ms).stop(stop.get_token())));
+    auto server = spawn(serve(listener, echo<tcp_stream>, serve_options().grace(5ms).stop(stop.get_token())));
     auto client = co_await tcp_stream::async_connect(at);
     bool const before = co_await is_answered(client);
     CHECK(before);
@@ -201,7 +177,7 @@ TEST_CASE("serve: a cancel ends the handlers as well", "[serve]") {
   tcp_listener listener(any_port());
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
+    auto server = spawn(serve(listener, echo<tcp_stream>));
     auto client = co_await tcp_stream::async_connect(at);
     bool const before = co_await is_answered(client);
     CHECK(before);
@@ -225,7 +201,7 @@ TEST_CASE("serve: no more at a time than the limit says; the others wait their t
   auto const all = [&]() -> task<> {
     auto server = spawn(serve(listener, counting, serve_options().connection_limit(3)));
     std::vector<task<bool>> clients;
-    for (int i = 0; i < 50; ++i) clients.push_back(is_served(at));
+    for (int i = 0; i < 50; ++i) clients.push_back(is_served<tcp_stream>(at));
     auto const served = co_await gather(std::move(clients));
     CHECK(std::ranges::count(served, true) == 50);
     CHECK(most <= 3);
@@ -270,7 +246,7 @@ TEST_CASE("serve: a peer that breaks off, one that sends nothing and one that ne
   tcp_listener listener(any_port());
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
+    auto server = spawn(serve(listener, echo<tcp_stream>));
     auto silent = co_await tcp_stream::async_connect(at);
     auto greedy = co_await tcp_stream::async_connect(at);
     std::vector<char> const much(10'000'000);
@@ -281,7 +257,7 @@ TEST_CASE("serve: a peer that breaks off, one that sends nothing and one that ne
       co_await broken.async_write("some words");
       support::reset_at_close(broken);
     }
-    bool const served = co_await is_served(at);
+    bool const served = co_await is_served<tcp_stream>(at);
     CHECK(served);
     server.cancel();
   };
@@ -294,7 +270,7 @@ template <class Stream, class Listener>
 void bears_a_shortage(Listener& listener) {
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo_to<Stream>));
+    auto server = spawn(serve(listener, echo<Stream>));
     auto before_it = co_await Stream::async_connect(at);
     bool const first = co_await is_answered(before_it);
     CHECK(first);

@@ -3,6 +3,7 @@
 // TCP streams, listeners and servers while a call of the system fails.
 #include "../support/bears_failures.hpp"
 #include "../support/catch.hpp"
+#include "echo.hpp"
 #include "two_clients.hpp"
 
 #include <concur/coro/task.hpp>
@@ -23,15 +24,13 @@
 namespace {
 
 using concur::endpoint;
-using concur::ip_address;
 using concur::run;
 using concur::task;
 using concur::tcp_listener;
 using concur::tcp_stream;
+using support::any_port;
 using support::failing_call;
 using support::failures_borne;
-
-endpoint any_port() { return endpoint(ip_address::loopback_v4(), 0); }
 
 // Three words, each answered by the same. An end before that is the work of a failure.
 task<bool> is_served(endpoint const& at) {

@@ -13,6 +13,7 @@
 #include "../support/refusals.hpp"
 #include "../support/reset_at_close.hpp"
 #include "../support/sanitizers.hpp"
+#include "echo.hpp"
 
 #include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
@@ -35,10 +36,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <span>
 #include <stop_token>
-#include <string>
-#include <string_view>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -48,8 +46,6 @@
 namespace {
 
 using namespace std::chrono_literals;
-using concur::endpoint;
-using concur::ip_address;
 using concur::listen_options;
 using concur::run;
 using concur::serve;
@@ -58,9 +54,11 @@ using concur::spawn;
 using concur::task;
 using concur::tcp_listener;
 using concur::tcp_stream;
+using support::any_port;
+using support::echo;
+using support::is_answered;
+using support::is_served;
 using support::system_error_of;
-
-endpoint any_port() { return endpoint(ip_address::loopback_v4(), 0); }
 
 template <class Stream>
 struct pair_of {
@@ -71,25 +69,6 @@ pair_of<tcp_stream> tcp_pair() {
   tcp_listener listener(any_port());
   auto client = tcp_stream::connect(listener.local_endpoint());
   return {std::move(client), listener.accept()};
-}
-
-task<> echo(tcp_stream client) {
-  std::array<char, 256> space{};
-  while (auto const count = co_await client.async_read_some(space)) {
-    co_await client.async_write(std::span(space).first(count));
-  }
-}
-
-task<bool> is_answered(tcp_stream& server, std::string_view text) {
-  std::array<char, 16> space{};
-  co_await server.async_write(text);
-  auto const count = co_await server.async_read(std::span(space).first(text.size()));
-  co_return std::string_view(space.data(), count) == text;
-}
-
-task<bool> is_served(endpoint at, std::string_view text = "hello") {
-  auto server = co_await tcp_stream::async_connect(at);
-  co_return co_await is_answered(server, text);
 }
 
 /// A write whose every form is tried on a stream whose peer has gone; each has to be an error.
@@ -189,7 +168,7 @@ TEST_CASE("tcp: peers that reset, shut a half, never read, or send a byte now an
   tcp_listener listener(any_port());
   auto const at = listener.local_endpoint();
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
+    auto server = spawn(serve(listener, echo<tcp_stream>));
     bool over = false;
 
     auto resetting = spawn([&]() -> task<> {
@@ -226,7 +205,7 @@ TEST_CASE("tcp: peers that reset, shut a half, never read, or send a byte now an
     });
 
     std::vector<task<bool>> clients;
-    for (int i = 0; i < 200; ++i) clients.push_back(is_served(at));
+    for (int i = 0; i < 200; ++i) clients.push_back(is_served<tcp_stream>(at));
     auto const served = co_await gather(std::move(clients));
     CHECK(std::ranges::count(served, true) == 200);
     over = true;
@@ -248,13 +227,13 @@ TEST_CASE("tcp: a peer that sends one byte a second holds up its own connection 
   auto const at = listener.local_endpoint();
   std::stop_source stop;
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo, serve_options().connection_limit(2).stop(stop.get_token())));
+    auto server = spawn(serve(listener, echo<tcp_stream>, serve_options().connection_limit(2).stop(stop.get_token())));
     auto slow = co_await tcp_stream::async_connect(at);
     bool const first = co_await is_answered(slow, "1");
     CHECK(first);
     // It takes one of two places, and the other one is enough.
     for (int i = 0; i < 20; ++i) {
-      bool const served = co_await is_served(at);
+      bool const served = co_await is_served<tcp_stream>(at);
       CHECK(served);
     }
     bool const second = co_await is_answered(slow, "2");
@@ -274,14 +253,14 @@ TEST_CASE("tcp: connections in turn leave no descriptor, thread or memory behind
   long memory = 0;
   auto const come_and_go = [&](int count) -> task<> {
     for (int i = 0; i < count; ++i) {
-      bool const served = co_await is_served(at);
+      bool const served = co_await is_served<tcp_stream>(at);
       if (!served) FAIL("not served");
     }
     // Those who serve see the end a little later.
     while (support::open_sockets() > sockets) co_await concur::yield();
   };
   auto const all = [&]() -> task<> {
-    auto server = spawn(serve(listener, echo));
+    auto server = spawn(serve(listener, echo<tcp_stream>));
     co_await come_and_go(1000);
     threads = threads_of_this_process();
     memory = resident_memory();
@@ -349,7 +328,7 @@ TEST_CASE("tcp: several loops on several threads share one port", "[tcp]") {
   std::thread second([&] { serve_all(other, served[1]); });
   auto const ask = [&]() -> task<> {
     std::vector<task<bool>> clients;
-    for (int i = 0; i < 64; ++i) clients.push_back(is_served(at));
+    for (int i = 0; i < 64; ++i) clients.push_back(is_served<tcp_stream>(at));
     auto const answered = co_await gather(std::move(clients));
     CHECK(std::ranges::count(answered, true) == 64);
   };

@@ -7,6 +7,7 @@
 #include "../support/long_form.hpp"
 #include "../support/open_descriptors.hpp"
 #include "../support/reset_at_close.hpp"
+#include "echo.hpp"
 
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
@@ -40,8 +41,7 @@ using concur::spawn;
 using concur::task;
 using concur::tcp_listener;
 using concur::tcp_stream;
-
-endpoint any_port() { return endpoint(ip_address::loopback_v4(), 0); }
+using support::any_port;
 
 struct tcp_pair {
   static contract::channel<tcp_stream> make() {

@@ -4,15 +4,14 @@
 #pragma once
 
 #include "../support/failing_calls.hpp"
+#include "echo.hpp"
 
 #include <concur/coro/task.hpp>
 #include <concur/coro/task_group.hpp>
 #include <concur/net/endpoint.hpp>
 #include <concur/net/serve.hpp>
 
-#include <array>
 #include <exception>
-#include <span>
 #include <stdexcept>
 #include <system_error>
 
@@ -24,16 +23,10 @@ namespace support {
 template <class Listener, class Client>
 concur::task<> serve_two_clients(Listener& listener, Client is_served) {
   using stream = typename Listener::stream_type;
-  static constexpr auto echo = [](stream client) -> concur::task<> {
-    std::array<char, 256> space{};
-    while (auto const count = co_await client.async_read_some(space)) {
-      co_await client.async_write(std::span(space).first(count));
-    }
-  };
   auto const at = listener.local_endpoint();
   std::exception_ptr error_of_first;
   auto const all = [&](concur::task_group& group) -> concur::task<> {
-    group.spawn(concur::serve(listener, echo));
+    group.spawn(concur::serve(listener, echo<stream>));
     bool first = false;
     try {
       first = co_await is_served(at);

@@ -4,6 +4,7 @@
 #include "../support/bears_failures.hpp"
 #include "../support/catch.hpp"
 #include "../support/temporary_directory.hpp"
+#include "echo.hpp"
 #include "two_clients.hpp"
 
 #include <concur/coro/task.hpp>
@@ -16,7 +17,6 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 
 namespace {
 
@@ -28,17 +28,9 @@ using concur::unix_listener;
 using concur::unix_stream;
 using support::failures_borne;
 
-task<bool> is_served(endpoint const& at) {
-  auto server = co_await unix_stream::async_connect(at);
-  std::array<char, 5> space{};
-  co_await server.async_write("hello");
-  auto const count = co_await server.async_read(space);
-  co_return std::string_view(space.data(), count) == "hello";
-}
-
 task<> served_at(std::string const& path) {
   unix_listener listener(endpoint::unix_path(path));
-  co_await support::serve_two_clients(listener, is_served);
+  co_await support::serve_two_clients(listener, support::is_served<unix_stream>);
 }
 
 task<> messages() {

@@ -8,6 +8,7 @@
 #include "../support/forked.hpp"
 #include "../support/refusals.hpp"
 #include "../support/temporary_directory.hpp"
+#include "echo.hpp"
 
 #include <concur/coro/gather.hpp>
 #include <concur/coro/sleep.hpp>
@@ -25,7 +26,6 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -282,24 +282,11 @@ TEST_CASE("unix_listener: the file of a server that crashed is told, and replace
 TEST_CASE("unix_listener: serve works over it", "[unix]") {
   temporary_directory const here;
   auto const at = endpoint::unix_path(here / "socket");
-  auto const echo = [](unix_stream client) -> task<> {
-    std::array<char, 256> space{};
-    while (auto const count = co_await client.async_read_some(space)) {
-      co_await client.async_write(std::span(space).first(count));
-    }
-  };
-  auto const ask = [&]() -> task<bool> {
-    auto client = co_await unix_stream::async_connect(at);
-    co_await client.async_write("hello");
-    std::array<char, 5> space{};
-    auto const count = co_await client.async_read(space);
-    co_return std::string_view(space.data(), count) == "hello";
-  };
   auto const all = [&]() -> task<> {
     unix_listener listener(at, listen_options().backlog(2));
-    auto server = spawn(concur::serve(listener, echo));
+    auto server = spawn(concur::serve(listener, support::echo<unix_stream>));
     std::vector<task<bool>> clients;
-    for (int i = 0; i < 100; ++i) clients.push_back(ask());
+    for (int i = 0; i < 100; ++i) clients.push_back(support::is_served<unix_stream>(at));
     auto const served = co_await concur::gather(std::move(clients));
     CHECK(std::ranges::count(served, true) == 100);
     listener.close();
