@@ -240,6 +240,30 @@ TEST_CASE("serve: a handler that throws is reported, and harms nobody else", "[s
   CHECK(errors[0] == "a connection of a server | std::runtime_error: I do not like x");
 }
 
+TEST_CASE("serve: a handler that waits for what somebody else cancels is reported, and harms nobody else", "[serve]") {
+  support::recorded_errors const hook;
+  tcp_listener listener(any_port());
+  auto const at = listener.local_endpoint();
+  auto const forever = []() -> task<> { co_await concur::sleep_for(1h); };
+  auto const unlucky = [&](tcp_stream) -> task<> {
+    auto waiting = spawn(forever());
+    waiting.cancel();
+    co_await std::move(waiting);
+  };
+  auto const all = [&]() -> task<> {
+    auto server = spawn(serve(listener, unlucky));
+    for (int i = 0; i < 2; ++i) {
+      auto client = co_await tcp_stream::async_connect(at);
+      bool const ended = co_await is_ended(client);
+      CHECK(ended);
+    }
+    CHECK_FALSE(server.done());
+    server.cancel();
+  };
+  run(all());
+  CHECK(support::recorded_errors::all().size() == 2);
+}
+
 TEST_CASE("serve: a peer that breaks off, one that sends nothing and one that never reads harm nobody else",
           "[serve]") {
   support::recorded_errors const hook;

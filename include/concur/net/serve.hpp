@@ -36,9 +36,9 @@ namespace concur::inline CONCUR_ABI {
 /// handlers have ended when it does.
 ///
 /// A handler that throws harms nobody else: a connection that its peer has broken off (connection_reset, broken_pipe)
-/// is no news, and every other error goes to the hook for unhandled errors. When descriptors or memory run out, the
-/// server waits until a connection has ended, or a moment, and goes on. Other errors of the listener are thrown, when
-/// the handlers have been cancelled and have ended.
+/// is no news, and every other error goes to the hook for unhandled errors, also a `cancelled` of what somebody else
+/// has cancelled. When descriptors or memory run out, the server waits until a connection has ended, or a moment, and
+/// goes on. Other errors of the listener are thrown, when the handlers have been cancelled and have ended.
 ///
 /// Requires: the listener outlives it.
 template <class Stream, class Handler>

@@ -6,6 +6,7 @@
 #include <concur/core/errors.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/coro/task_group.hpp>
+#include <concur/coro/this_task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/net/socket_listener.hpp>
 #include <concur/sync/event.hpp>
@@ -90,7 +91,8 @@ class connections {
     try {
       co_await handler_(std::move(stream));
     } catch (cancelled const&) {
-      throw;
+      if (this_task::cancelled()) throw;
+      report();  // somebody else has cancelled what it waited for
     } catch (std::system_error const& error) {
       if (!is(error, ECONNRESET) && !is(error, EPIPE)) report();
     } catch (...) {
