@@ -237,6 +237,20 @@ TEST_CASE("after 303 it goes on with GET, after 307 with the same request") {
   CHECK(server.seen().back().method == "HEAD");
 }
 
+TEST_CASE("after 301 and 302 it goes on with GET if it was a POST, else with the same request") {
+  auto const status = GENERATE("301 Moved Permanently", "302 Found");
+  scripted_server server([&](seen_request const& asked) {
+    return asked.target == "/there" ? answer_of(asked.method + ' ' + asked.body) : redirect("/there", status);
+  });
+  http_client client(direct());
+  CHECK(client.request(client_request("POST", server.url("/")).body("x")).body() == "GET ");
+  for (std::string const method : {"PUT", "PATCH", "DELETE", "GET"}) {
+    CAPTURE(method);
+    CHECK(client.request(client_request(method, server.url("/")).body("x")).body() == method + " x");
+  }
+  CHECK(client.request(client_request("DELETE", server.url("/"))).body() == "DELETE ");
+}
+
 TEST_CASE("passwords are not passed on to another host") {
   scripted_server other([](seen_request const&) { return answer_of(""); });
   scripted_server server([&](seen_request const&) { return redirect(other.url("/")); });

@@ -197,7 +197,11 @@ inline void curl_transfer::set_request(client_options const& options) {
   } else if (body != nullptr || method == "POST") {
     set_curl(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body != nullptr ? body->size() : 0));
     set_curl(curl, CURLOPT_POSTFIELDS, body != nullptr ? body->data() : "");
-    if (method != "POST") set_curl(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
+    if (method != "POST") {
+      set_curl(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
+      // For libcurl it is a POST all the same, which after 301 and 302 would lose its body.
+      set_curl(curl, CURLOPT_POSTREDIR, long{CURL_REDIR_POST_301 | CURL_REDIR_POST_302});
+    }
   } else if (method != "GET") {
     set_curl(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
   }
