@@ -4,6 +4,7 @@
 #include "../support/catch.hpp"
 #include "../support/denied_calls.hpp"
 #include "../support/refusals.hpp"
+#include "../support/uninterrupted.hpp"
 
 #include <concur/core/exit_status.hpp>
 
@@ -61,7 +62,7 @@ TEST_CASE("child_handle: whoever owns it last kills and reaps it", "[child_handl
 TEST_CASE("child_handle: one that somebody else has reaped is an error, and gets no signal", "[child_handle]") {
   child_handle child(waiting_child());
   child.send_signal(SIGKILL);
-  while (::waitpid(child.pid(), nullptr, 0) < 0 && errno == EINTR) continue;
+  support::uninterrupted([&] { return ::waitpid(child.pid(), nullptr, 0); });
   CHECK_FALSE(child.send_signal(SIGKILL));
   CHECK(support::system_error_of([&] { child.reap(); }) == ECHILD);
   CHECK(support::system_error_of([&] { child.try_reap(); }) == ECHILD);

@@ -5,6 +5,7 @@
 
 #include "../support/catch.hpp"
 #include "../support/sanitizers.hpp"
+#include "../support/uninterrupted.hpp"
 
 #include <concur/core/frame_recycler.hpp>
 #include <concur/coro/spawn.hpp>
@@ -18,7 +19,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <stop_token>
@@ -35,15 +35,8 @@ using concur::http_server_options;
 using concur::serve_options;
 using concur::spawn;
 using concur::task;
-
-/// Calls until no signal comes between.
-template <class Call>
-ssize_t uninterrupted(Call const call) {
-  ssize_t result;
-  do result = call();
-  while (result < 0 && errno == EINTR);
-  return result;
-}
+using support::connected_uninterrupted;
+using support::uninterrupted;
 
 /// Clients that take no memory of this process's: blocking sockets. Each has asked, and read the answer.
 class silent_clients {
@@ -51,7 +44,7 @@ class silent_clients {
   silent_clients(concur::endpoint const& server, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       sockets_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      answered_ += connected(sockets_.back(), server) && asked(sockets_.back());
+      answered_ += connected_uninterrupted(sockets_.back(), server.data(), server.size()) && asked(sockets_.back());
     }
   }
   /// Says goodbye, and returns when the server has done with each.
@@ -69,15 +62,6 @@ class silent_clients {
   std::size_t answered() const { return answered_; }
 
  private:
-  static bool connected(int socket, concur::endpoint const& server) {
-    // One that a signal has interrupted goes on without us: asked again, it says that it is under way, or done.
-    auto const connect = [&] { return ::connect(socket, server.data(), server.size()); };
-    while (connect() != 0) {
-      if (errno == EISCONN) break;
-      if (errno != EINTR && errno != EALREADY) return false;
-    }
-    return true;
-  }
   static bool asked(int socket) {
     constexpr std::string_view question = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
     char answer[1024];

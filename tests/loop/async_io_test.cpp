@@ -9,6 +9,7 @@
 #include "../support/hammer.hpp"
 #include "../support/interruptions.hpp"
 #include "../support/refusals.hpp"
+#include "../support/uninterrupted.hpp"
 
 #include <concur/core/unique_fd.hpp>
 #include <concur/coro/sleep.hpp>
@@ -211,10 +212,8 @@ trial accepting(ground& on) {
   return {io_call::accept(on.ends.in.get()),
           [&on, where] {
             on.client = unique_fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            while (::connect(on.client.get(), reinterpret_cast<sockaddr const*>(&where), sizeof where) != 0) {
-              if (errno == EISCONN) break;
-              if (errno != EINTR && errno != EALREADY) std::abort();
-            }
+            auto const* const to = reinterpret_cast<sockaddr const*>(&where);
+            if (!support::connected_uninterrupted(on.client.get(), to, sizeof where)) std::abort();
           },
           [](std::int64_t result) {
             if (result < 0) return false;
