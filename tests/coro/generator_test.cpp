@@ -3,6 +3,7 @@
 
 #include "../support/catch.hpp"
 #include "../support/failing_new.hpp"
+#include "../support/sanitizers.hpp"
 
 #include <concepts>
 #include <coroutine>
@@ -102,17 +103,7 @@ generator<int> chain(int depth, int more = 0) {
   co_yield depth;
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int deep = 100'000;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr int deep = 100'000;
-#else
-constexpr int deep = 1'000'000;
-#endif
-#else
-constexpr int deep = 1'000'000;
-#endif
+constexpr int deep = support::address_sanitizer ? 100'000 : 1'000'000;
 
 }  // namespace
 
