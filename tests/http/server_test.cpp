@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <stop_token>
@@ -493,6 +494,11 @@ TEST_CASE("http server: heads, bodies, extensions and trailers that are too larg
         answer(400, "Bad Request", "a chunk's line, or the trailer, is too long", closing));
   CHECK(said_to(post_chunked("/count", "1;" + std::string(2000, 'x')), options) ==
         answer(400, "Bad Request", "a chunk's line, or the trailer, is too long", closing));
+}
+
+TEST_CASE("http server: there may be no limit to heads and trailers", "[http]") {
+  auto const options = http_server_options().header_limit(std::numeric_limits<std::size_t>::max());
+  CHECK(said_to(post_chunked("/count", "1\r\nx\r\n0\r\nT: 1\r\n\r\n"), options) == answer(200, "OK", "1"));
 }
 
 TEST_CASE("http server: a client can send no more of a body than is read, and the limits of what lies between",

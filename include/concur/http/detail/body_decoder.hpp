@@ -96,8 +96,8 @@ class body_decoder {
       return 2;
     }
     auto const end = rest.find('\n');
-    bool const too_long =
-        std::min(end, rest.size()) > (state_ == state::line ? longest_chunk_line : overhead_left_ + 2);
+    auto const size = std::min(end, rest.size());
+    bool const too_long = state_ == state::line ? size > longest_chunk_line : size > 2 && size - 2 > overhead_left_;
     if (too_long) return fail(400, "a chunk's line, or the trailer, is too long");
     if (end == rest.npos) return 0;
     if (end == 0 || rest[end - 1] != '\r') return fail(400, "a line between chunks does not end with CR and LF");
