@@ -427,6 +427,11 @@ TEST_CASE("http server: nothing that a client does slowly, or not at all, keeps 
     CHECK(talk.took == 10s);
   }
   {
+    auto const talk = talk_slowly("", "G", 9s, options);  // begins late
+    CHECK(talk.said == answer(408, "Request Timeout", "the head of a request takes too long\n", closing));
+    CHECK(talk.took == 10s);
+  }
+  {
     auto const talk = talk_slowly(get("/hello") + "GET", "", 1s, options);
     CHECK(talk.said == hello + answer(408, "Request Timeout", "the head of a request takes too long\n", closing));
     CHECK(talk.took == 10s);

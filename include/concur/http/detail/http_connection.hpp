@@ -109,7 +109,7 @@ task<> http_connection<Stream, Handler>::run() {
     for (bool more = true; more;) {
       bool idle = peer_.buffered().empty();
       bool is_limited = idle;
-      auto limit = time_limit::after(first_ ? options_.header_timeout() : options_.idle_timeout());
+      auto limit = first_ ? until_after(options_.header_timeout()) : time_limit::after(options_.idle_timeout());
       while (idle || !scanner_.scan(peer_, options_.header_limit())) {
         if (idle && stopping()) break;
         if (idle) peer_.shrink();
@@ -118,7 +118,8 @@ task<> http_connection<Stream, Handler>::run() {
         auto const count = co_await peer_.fill(limit, idle);
         if (!count && !idle) fault_ = http_fault(408, "the head of a request takes too long");
         if (count.value_or(0) == 0) break;
-        if (idle) idle = is_limited = false;
+        if (idle) is_limited = first_;  // that limit is for all of the first head
+        idle = false;
       }
       if (!fault_) fault_ = scanner_.fault();
       if (fault_) {
