@@ -46,6 +46,14 @@ using concur::sleep_for;
 using concur::spawn;
 using concur::task;
 
+/// Waits for what is cancelled, and is not cancelled itself.
+task<> somebody_cancels() {
+  auto const forever = []() -> task<> { co_await sleep_for(1h); };
+  auto waiting = spawn(forever());
+  waiting.cancel();
+  co_await std::move(waiting);
+}
+
 /// What the tests ask.
 http_router routes() {
   http_router router;
@@ -92,6 +100,17 @@ http_router routes() {
   router.get("/throw", [](http_request&) -> task<http_response> {
     co_await concur::yield();
     throw std::runtime_error("secret");
+  });
+  router.get("/cancelled", [](http_request&) -> task<http_response> {
+    co_await somebody_cancels();
+    co_return http_response();
+  });
+  router.get("/broken-by-cancel", [](http_request&) {
+    auto const body = [](http_body_writer& out) -> task<> {
+      co_await out.async_write("ab");
+      co_await somebody_cancels();
+    };
+    return http_response::stream("text/plain", body);
   });
   router.get("/teapot", [](http_request&) -> http_response { throw http_exception(418, "short and stout"); });
   router.get("/split", [](http_request&) { return http_response::text("x").header("X-A", "b\r\nX-C: d"); });
@@ -326,6 +345,14 @@ TEST_CASE("http server: errors of handlers are answered and told to the hook", "
   CHECK(said_to(get("/split")) == failed);
   REQUIRE(support::recorded_errors::all().size() == 2);
   CHECK(support::recorded_errors::all()[0].find("secret") != std::string::npos);
+}
+
+TEST_CASE("http server: what somebody else has cancelled is an error of the handler like any other", "[http]") {
+  support::recorded_errors const hook;
+  CHECK(said_to(get("/cancelled") + get("/hello")) ==
+        answer(500, "Internal Server Error", "internal server error\n") + answer(200, "OK", "hello"));
+  CHECK(said_to(get("/broken-by-cancel")) == chunked.substr(0, chunked.find("3\r\n")));
+  CHECK(support::recorded_errors::all().size() == 2);
 }
 
 TEST_CASE("http server: a body that is not as long as was said breaks the connection off", "[http]") {

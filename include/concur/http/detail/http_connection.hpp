@@ -10,6 +10,7 @@
 #include <concur/core/os.hpp>
 #include <concur/core/time_limit.hpp>
 #include <concur/coro/task.hpp>
+#include <concur/coro/this_task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/http/detail/body_decoder.hpp>
 #include <concur/http/detail/exchange.hpp>
@@ -78,6 +79,14 @@ class http_connection final : public exchange {
   task<> skip_body();
   task<> end();
 
+  /// In the handler of an exception: the hook is told, unless it is only that the client has gone.
+  void report(char const* where) const noexcept {
+    if (!peer_.broken()) report_unhandled_error(std::current_exception(), where);
+  }
+  void break_off_body() noexcept {
+    report("the body of an answer of an HTTP server");
+    peer_.break_off();
+  }
   bool stopping() const noexcept { return options_.serving().stop().stop_requested(); }
   static time_limit until_after(std::chrono::nanoseconds length) noexcept {
     return time_limit::at(time_point(saturating_add(current_executor()->now().time_since_epoch(), length)));
@@ -155,9 +164,10 @@ task<bool> http_connection<Stream, Handler>::exchange_one() {
   } catch (http_exception const& thrown) {
     response = http_response::text(thrown.what(), thrown.status());
   } catch (cancelled const&) {
-    throw;
+    if (this_task::cancelled()) throw;
+    report("a handler of an HTTP server");  // somebody else has cancelled what it waited for
   } catch (...) {
-    if (!peer_.broken()) report_unhandled_error(std::current_exception(), "a handler of an HTTP server");
+    report("a handler of an HTTP server");
   }
   if (peer_.broken()) co_return false;
   require_sendable(response);

@@ -7,6 +7,7 @@
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/coro/task.hpp>
+#include <concur/coro/this_task.hpp>
 #include <concur/coro/timeout.hpp>
 #include <concur/http/detail/http_connection.hpp>
 #include <concur/http/exception.hpp>
@@ -44,10 +45,10 @@ task<> http_connection<Stream, Handler>::send_stream(http_response& response, bo
       throw misuse("the body of an answer is shorter than it was said to be");
     }
   } catch (cancelled const&) {
-    throw;
+    if (this_task::cancelled()) throw;
+    break_off_body();  // somebody else has cancelled what the producer waited for
   } catch (...) {
-    if (!peer_.broken()) report_unhandled_error(std::current_exception(), "the body of an answer of an HTTP server");
-    peer_.break_off();
+    break_off_body();
   }
   if (!peer_.broken() && framing == body_framing::chunked) co_await peer_.write("0\r\n\r\n");
 }
