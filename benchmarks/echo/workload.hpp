@@ -7,28 +7,17 @@
 #pragma once
 
 #include "../support/cases.hpp"
-#include "../support/cpus.hpp"
 #include "../support/echo_load.hpp"
+#include "../support/request_cases.hpp"
 #include "../support/server.hpp"
-#include "../support/servers_up.hpp"
 
-#include <exception>
 #include <string>
 
-inline void exchange_all_the_time(benchmark::State& state, std::string const& library, int connections) {
-  bench::on_second_cpu const pinned;
-  try {
-    auto& server = bench::server_up(library);
-    bench::echo_load load(server.port(), connections);
-    auto const request = load.run(bench::slice() * 6 / 5, server.clock());
-    load.finish();
-    bench::report(state, std::chrono::duration<double>(request.seconds));
-    state.counters["p50"] = request.p50 * 1e9;
-    state.counters["p99"] = request.p99 * 1e9;
-    state.counters["cpu"] = request.server_cpu * 1e9;
-  } catch (std::exception const& error) {
-    state.SkipWithError(error.what());
-  }
+inline bench::request_figures exchange_all_the_time(bench::server_process& server, int connections) {
+  bench::echo_load load(server.port(), connections);
+  auto const request = load.run(bench::slice() * 6 / 5, server.clock());
+  load.finish();
+  return request;
 }
 
 /// `kind` tells apart what the rows of the report tell apart; `name` is the library's there, if that of the server is
@@ -36,12 +25,9 @@ inline void exchange_all_the_time(benchmark::State& state, std::string const& li
 inline bench::cases echo_with(bench::server const& server, std::string const& kind = {}, std::string name = {}) {
   bench::registered_servers().push_back(server);
   if (name.empty()) name = server.library;
-  auto const with = [&](int connections) {
-    return [library = server.library, connections](auto& state) { exchange_all_the_time(state, library, connections); };
+  auto const over = [&](std::string const& row, int connections) {
+    return bench::asking("echo/" + row + kind, name, server.library,
+                         [=](auto& asked) { return exchange_all_the_time(asked, connections); });
   };
-  return {
-      {"echo/1_connection" + kind, name, with(1), bench::timing::own},
-      {"echo/50_connections" + kind, name, with(50), bench::timing::own},
-      {"echo/500_connections" + kind, name, with(500), bench::timing::own},
-  };
+  return {over("1_connection", 1), over("50_connections", 50), over("500_connections", 500)};
 }

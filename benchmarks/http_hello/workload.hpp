@@ -7,34 +7,20 @@
 #pragma once
 
 #include "../support/cases.hpp"
-#include "../support/cpus.hpp"
+#include "../support/request_cases.hpp"
 #include "../support/server.hpp"
-#include "../support/servers_up.hpp"
 #include "../support/wrk_load.hpp"
 
 #include <chrono>
-#include <exception>
 #include <string>
-
-inline void ask_all_the_time(benchmark::State& state, std::string const& library, int connections) {
-  bench::on_second_cpu const pinned;
-  try {
-    auto& server = bench::server_up(library);
-    auto const request = bench::run_wrk(server.port(), connections, std::chrono::seconds(1), server.clock());
-    bench::report(state, std::chrono::duration<double>(request.seconds));
-    state.counters["p50"] = request.p50 * 1e9;
-    state.counters["p99"] = request.p99 * 1e9;
-    state.counters["cpu"] = request.server_cpu * 1e9;
-  } catch (std::exception const& error) {
-    state.SkipWithError(error.what());
-  }
-}
 
 /// `kind` tells apart what the rows of the report tell apart; `name` is the library's there, if that of the server is
 /// another.
 inline bench::cases hello_with(bench::server const& server, std::string const& kind = {}, std::string name = {}) {
   bench::registered_servers().push_back(server);
   if (name.empty()) name = server.library;
-  auto const ask = [library = server.library](auto& state) { ask_all_the_time(state, library, 50); };
-  return {{"http_hello/50_connections" + kind, name, ask, bench::timing::own}};
+  auto const ask = [](bench::server_process& asked) {
+    return bench::run_wrk(asked.port(), 50, std::chrono::seconds(1), asked.clock());
+  };
+  return {bench::asking("http_hello/50_connections" + kind, name, server.library, ask)};
 }

@@ -4,6 +4,7 @@
 // waits for all of them to come back, compares them and sends the next 64. One thread, epoll, and it never sleeps.
 #pragma once
 
+#include "request_figures.hpp"
 #include "server.hpp"
 
 #include <netinet/in.h>
@@ -39,14 +40,8 @@ class echo_load {
   echo_load(echo_load const&) = delete;
   echo_load& operator=(echo_load const&) = delete;
 
-  struct figures {
-    double seconds = 0;     // a request: elapsed time by the number of answers
-    double server_cpu = 0;  // a request: seconds of the server's CPU time
-    double p50 = 0;         // seconds from a request to its answer
-    double p99 = 0;
-  };
   /// Keeps all connections busy for a quarter of `length` and then counts for `length`. `server`: its CPU time.
-  figures run(std::chrono::nanoseconds length, clockid_t server);
+  request_figures run(std::chrono::nanoseconds length, clockid_t server);
 
   /// One request on each connection, and its answer.
   void send_all();
@@ -81,7 +76,6 @@ class echo_load {
   bool receive(connection& one);  // whether the answer is complete
   template <class Ready>
   void poll(clock::time_point& last, Ready ready);
-  static double cpu_seconds(clockid_t of);
 
   echo_load() = default;
 
@@ -163,13 +157,7 @@ void echo_load::poll(clock::time_point& last, Ready ready) {
   for (int n = 0; n < found; ++n) ready(all_[std::size_t(events[std::size_t(n)].data.u64)], last = clock::now());
 }
 
-inline double echo_load::cpu_seconds(clockid_t of) {
-  timespec now{};
-  if (clock_gettime(of, &now) != 0) throw std::runtime_error("the server has ended");
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
-
-inline echo_load::figures echo_load::run(std::chrono::nanoseconds length, clockid_t server) {
+inline request_figures echo_load::run(std::chrono::nanoseconds length, clockid_t server) {
   std::vector<float> latencies;
   latencies.reserve(std::size_t(length.count() / 500));  // nobody is as fast
   auto last = clock::now();

@@ -3,9 +3,8 @@
 // The load of the HTTP workload: wrk with one thread, a program of its own on the CPU of whoever calls this.
 #pragma once
 
+#include "request_figures.hpp"
 #include "server.hpp"
-
-#include <time.h>
 
 #include <chrono>
 #include <cstdint>
@@ -16,13 +15,6 @@
 #include <string>
 
 namespace bench {
-
-struct wrk_figures {
-  double seconds = 0;     // a request: elapsed time by the number of answers
-  double server_cpu = 0;  // a request: seconds of the server's CPU time
-  double p50 = 0;         // seconds from a request to its answer
-  double p99 = 0;
-};
 
 namespace wrk_output {
 
@@ -52,16 +44,10 @@ inline double seconds_in(std::string const& words) {
   return number * (unit == "us" ? 1e-6 : unit == "ms" ? 1e-3 : unit == "s" ? 1 : 60);
 }
 
-inline double cpu_seconds(clockid_t of) {
-  timespec now{};
-  if (clock_gettime(of, &now) != 0) throw std::runtime_error("the server has ended");
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
-
 }  // namespace wrk_output
 
 /// Throws std::runtime_error with a sentence when wrk cannot run, or any answer was wrong or missing.
-inline wrk_figures run_wrk(std::uint16_t port, int connections, std::chrono::seconds length, clockid_t server) {
+inline request_figures run_wrk(std::uint16_t port, int connections, std::chrono::seconds length, clockid_t server) {
   using namespace wrk_output;
   auto const command = "wrk -t1 -c" + std::to_string(connections) + " -d" + std::to_string(length.count()) +
                        "s --latency http://127.0.0.1:" + std::to_string(port) + "/hello 2>&1";
@@ -73,7 +59,7 @@ inline wrk_figures run_wrk(std::uint16_t port, int connections, std::chrono::sec
   }
   double const requests = std::stod(found(text, R"(\n *(\d+) requests in)"));
   if (requests == 0) throw std::runtime_error("wrk says: " + text);
-  wrk_figures result;
+  request_figures result;
   result.seconds = 1 / std::stod(found(text, R"(Requests/sec: *([0-9.]+))"));
   result.server_cpu = cpu / requests;
   result.p50 = seconds_in(found(text, R"(50% +([0-9.a-z]+))"));
