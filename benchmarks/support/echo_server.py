@@ -7,16 +7,13 @@ Usage: echo_server.py asyncio_protocol|asyncio_streams|uvloop_protocol|gevent [P
 The first line of the output says `listening on PORT`, or in words why it does not.
 """
 import asyncio
-import os
 import socket
 import sys
 
-BACKLOG = 4096
+sys.dont_write_bytecode = True
+from python_server import BACKLOG, main, ready  # noqa: E402
+
 BUFFER = 1024  # as the servers in C++
-
-
-def ready(port):
-    print(f"listening on {port}", flush=True)
 
 
 class Echo(asyncio.Protocol):
@@ -81,20 +78,7 @@ def gevent(port):
     server.serve_forever()
 
 
-def main():
-    servers = {each.__name__: each for each in (asyncio_protocol, asyncio_streams, uvloop_protocol, gevent)}
-    if len(sys.argv) not in (2, 3) or sys.argv[1] not in servers:
-        sys.exit(__doc__)
-    port = int(sys.argv[2]) if len(sys.argv) == 3 else 0
-    try:
-        servers[sys.argv[1]](port)
-    except ModuleNotFoundError as error:
-        print(f"skipped: no {error.name} here: Debian calls it python3-{error.name}", flush=True)
-    except OSError as error:
-        print(f"cannot listen on 127.0.0.1:{port}: {os.strerror(error.errno)}", flush=True)
-    except KeyboardInterrupt:
-        pass
-    return 1
-
-
-sys.exit(main())
+servers = {each.__name__: each for each in (asyncio_protocol, asyncio_streams, uvloop_protocol, gevent)}
+if len(sys.argv) not in (2, 3) or sys.argv[1] not in servers:
+    sys.exit(__doc__)
+main(servers[sys.argv[1]], int(sys.argv[2]) if len(sys.argv) == 3 else 0)

@@ -7,11 +7,11 @@ Usage: http_server.py [PORT]
 
 The first line of the output says `listening on PORT`, or in words why it does not.
 """
-import os
 import socket
 import sys
 
-BACKLOG = 4096
+sys.dont_write_bytecode = True
+from python_server import BACKLOG, main, ready  # noqa: E402
 
 
 def application():
@@ -27,28 +27,18 @@ def application():
     return app
 
 
-def main():
-    if len(sys.argv) > 2:
-        sys.exit(__doc__)
-    port = int(sys.argv[1]) if len(sys.argv) == 2 else 0
-    try:
-        import uvicorn
+def serve(port):
+    import uvicorn
 
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
-        listening.listen(BACKLOG)
-        server = uvicorn.Server(uvicorn.Config(application(), log_level="warning", access_log=False, backlog=BACKLOG))
-        # It listens already: who comes before the server runs waits a little.
-        print(f"listening on {listening.getsockname()[1]}", flush=True)
-        server.run(sockets=[listening])
-    except ModuleNotFoundError as error:
-        print(f"no {error.name} here: Debian calls it python3-{error.name}", flush=True)
-    except OSError as error:
-        print(f"cannot listen on 127.0.0.1:{port}: {os.strerror(error.errno)}", flush=True)
-    except KeyboardInterrupt:
-        pass
-    return 1
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    listening.listen(BACKLOG)
+    server = uvicorn.Server(uvicorn.Config(application(), log_level="warning", access_log=False, backlog=BACKLOG))
+    ready(listening.getsockname()[1])  # who comes before the server runs waits a little
+    server.run(sockets=[listening])
 
 
-sys.exit(main())
+if len(sys.argv) > 2:
+    sys.exit(__doc__)
+main(serve, int(sys.argv[1]) if len(sys.argv) == 2 else 0)
