@@ -12,12 +12,12 @@
 #include "../support/server.hpp"
 
 #include <string>
+#include <utility>
 
-inline bench::request_figures exchange_all_the_time(bench::server_process& server, int connections) {
-  bench::echo_load load(server.port(), connections);
-  auto const request = load.run(bench::slice() * 6 / 5, server.clock());
-  load.finish();
-  return request;
+inline bench::one_case echo_over(int connections, std::string row, std::string name, std::string const& library) {
+  return bench::asking(std::move(row), std::move(name), library, [=](bench::server_process& asked) {
+    return bench::exchange_all_the_time<bench::echo_load>(asked, connections, bench::slice() * 6 / 5);
+  });
 }
 
 /// `kind` tells apart what the rows of the report tell apart; `name` is the library's there, if that of the server is
@@ -25,9 +25,7 @@ inline bench::request_figures exchange_all_the_time(bench::server_process& serve
 inline bench::cases echo_with(bench::server const& server, std::string const& kind = {}, std::string name = {}) {
   bench::registered_servers().push_back(server);
   if (name.empty()) name = server.library;
-  auto const over = [&](std::string const& row, int connections) {
-    return bench::asking("echo/" + row + kind, name, server.library,
-                         [=](auto& asked) { return exchange_all_the_time(asked, connections); });
-  };
-  return {over("1_connection", 1), over("50_connections", 50), over("500_connections", 500)};
+  return {echo_over(1, "echo/1_connection" + kind, name, server.library),
+          echo_over(50, "echo/50_connections" + kind, name, server.library),
+          echo_over(500, "echo/500_connections" + kind, name, server.library)};
 }

@@ -32,13 +32,16 @@ using asio_acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, a
 using asio_error = boost::system::error_code;
 
 /// Whoever has its pointer is what happens next; when nothing does, it ends.
+template <class Stream>
 class asio_echo_session {
  public:
-  explicit asio_echo_session(asio_socket socket) : socket_(std::move(socket)) {}
+  explicit asio_echo_session(Stream stream) : stream_(std::move(stream)) {}
+
+  Stream& stream() { return stream_; }
 
   static void read(std::unique_ptr<asio_echo_session> self) {
-    auto& [socket, bytes] = *self;
-    socket.async_read_some(boost::asio::buffer(bytes),
+    auto& [stream, bytes] = *self;
+    stream.async_read_some(boost::asio::buffer(bytes),
                            [self = std::move(self)](asio_error error, std::size_t got) mutable {
                              if (!error) write(std::move(self), got);
                            });
@@ -46,24 +49,30 @@ class asio_echo_session {
 
  private:
   static void write(std::unique_ptr<asio_echo_session> self, std::size_t count) {
-    auto& [socket, bytes] = *self;
-    boost::asio::async_write(socket, boost::asio::buffer(bytes, count),
+    auto& [stream, bytes] = *self;
+    boost::asio::async_write(stream, boost::asio::buffer(bytes, count),
                              [self = std::move(self)](asio_error error, std::size_t) mutable {
                                if (!error) read(std::move(self));
                              });
   }
 
-  asio_socket socket_;
+  Stream stream_;
   std::array<char, echo_buffer> bytes_;
 };
 
 struct asio_callbacks {
-  static void accept(asio_acceptor& from) {
-    from.async_accept([&from](asio_error error, asio_socket socket) {
-      if (!error) asio_echo_session::read(std::make_unique<asio_echo_session>(std::move(socket)));
+  /// Goes on with `begin(socket)` for each connection.
+  template <class Begin>
+  static void accept(asio_acceptor& from, Begin begin) {
+    from.async_accept([&from, begin](asio_error error, asio_socket socket) {
+      if (!error) begin(std::move(socket));
       if (error && error != boost::asio::error::connection_aborted) throw boost::system::system_error(error, "accept");
-      accept(from);
+      accept(from, begin);
     });
+  }
+  static void accept(asio_acceptor& from) {
+    using session = asio_echo_session<asio_socket>;
+    accept(from, [](asio_socket socket) { session::read(std::make_unique<session>(std::move(socket))); });
   }
 };
 
@@ -72,27 +81,32 @@ struct asio_coroutines {
   using task = boost::asio::awaitable<T, asio_executor>;
   static constexpr auto waiting = boost::asio::as_tuple(boost::asio::deferred);
 
-  static task<void> echo(asio_socket socket) {
+  template <class Stream>
+  static task<void> echo(Stream stream) {
     std::array<char, echo_buffer> bytes;
     for (;;) {
-      auto const [error, got] = co_await socket.async_read_some(boost::asio::buffer(bytes), waiting);
+      auto const [error, got] = co_await stream.async_read_some(boost::asio::buffer(bytes), waiting);
       if (error) co_return;
-      auto const [failure, sent] = co_await boost::asio::async_write(socket, boost::asio::buffer(bytes, got), waiting);
+      auto const [failure, sent] = co_await boost::asio::async_write(stream, boost::asio::buffer(bytes, got), waiting);
       if (failure) co_return;
     }
   }
-  static task<void> accept_all(asio_acceptor& from) {
+  /// Spawns `session(socket)` for each connection.
+  template <class Session>
+  static task<void> accept_all(asio_acceptor& from, Session session) {
     for (;;) {
       auto [error, socket] = co_await from.async_accept(waiting);
-      if (!error) boost::asio::co_spawn(from.get_executor(), echo(std::move(socket)), boost::asio::detached);
+      if (!error) boost::asio::co_spawn(from.get_executor(), session(std::move(socket)), boost::asio::detached);
       if (error && error != boost::asio::error::connection_aborted) throw boost::system::system_error(error, "accept");
     }
   }
-  static void accept(asio_acceptor& from) {
-    boost::asio::co_spawn(from.get_executor(), accept_all(from), [](std::exception_ptr error) {
+  template <class Session>
+  static void accept(asio_acceptor& from, Session session) {
+    boost::asio::co_spawn(from.get_executor(), accept_all(from, session), [](std::exception_ptr error) {
       if (error) std::rethrow_exception(error);
     });
   }
+  static void accept(asio_acceptor& from) { accept(from, echo<asio_socket>); }
 };
 
 template <class Style, int Hint>

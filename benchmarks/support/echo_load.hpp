@@ -4,14 +4,13 @@
 // waits for all of them to come back, compares them and sends the next 64. One thread, epoll, and it never sleeps.
 #pragma once
 
+#include "client_socket.hpp"
 #include "request_figures.hpp"
 #include "server.hpp"
+#include "server_process.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,23 +21,42 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace bench {
 
+/// How a load talks to a server on a socket of its own: without anything between. It is made when the socket is
+/// connected, and the load closes that.
+class plain_channel {
+ public:
+  explicit plain_channel(int fd) : fd_(fd) {}
+
+  /// As the call of that name; may wait.
+  ssize_t send(void const* from, std::size_t size) { return ::send(fd_, from, size, MSG_NOSIGNAL); }
+  /// As recv; never waits.
+  ssize_t receive(void* into, std::size_t size) { return recv(fd_, into, size, MSG_DONTWAIT); }
+  /// Says that nothing more will be sent.
+  void finish() { shutdown(fd_, SHUT_WR); }
+
+ private:
+  int fd_;
+};
+
 /// Every function throws std::runtime_error with a sentence when the server does not do what it should, or not within
 /// five seconds.
-class echo_load {
+template <class Channel>
+class basic_echo_load {
  public:
   using clock = std::chrono::steady_clock;
 
   /// Connects, and exchanges one request on each connection.
-  echo_load(std::uint16_t port, int connections);
-  ~echo_load();
-  echo_load(echo_load const&) = delete;
-  echo_load& operator=(echo_load const&) = delete;
+  basic_echo_load(std::uint16_t port, int connections);
+  ~basic_echo_load();
+  basic_echo_load(basic_echo_load const&) = delete;
+  basic_echo_load& operator=(basic_echo_load const&) = delete;
 
   /// Keeps all connections busy for a quarter of `length` and then counts for `length`. `server`: its CPU time.
   request_figures run(std::chrono::nanoseconds length, clockid_t server);
@@ -57,10 +75,11 @@ class echo_load {
 
   struct connection {
     int fd = -1;
+    std::optional<Channel> channel = {};
     std::size_t received = 0;
     std::uint64_t serial = 0;
-    clock::time_point sent;
-    message answer;
+    clock::time_point sent = {};
+    message answer = {};
   };
 
   // A different one each time.
@@ -77,7 +96,7 @@ class echo_load {
   template <class Ready>
   void poll(clock::time_point& last, Ready ready);
 
-  echo_load() = default;
+  basic_echo_load() = default;
 
   int poll_ = epoll_create1(EPOLL_CLOEXEC);
   std::vector<connection> all_;
@@ -85,7 +104,8 @@ class echo_load {
 };
 
 // Delegates, so that the destructor closes what has been opened when this throws.
-inline echo_load::echo_load(std::uint16_t port, int connections) : echo_load() {
+template <class Channel>
+basic_echo_load<Channel>::basic_echo_load(std::uint16_t port, int connections) : basic_echo_load() {
   constexpr std::size_t at_a_time = 256;  // below everybody's backlog
   auto const count = std::size_t(connections);
   all_.reserve(count);
@@ -98,42 +118,37 @@ inline echo_load::echo_load(std::uint16_t port, int connections) : echo_load() {
   }
 }
 
-inline echo_load::~echo_load() {
+template <class Channel>
+basic_echo_load<Channel>::~basic_echo_load() {
   for (auto& one : all_) close(one.fd);
   close(poll_);
 }
 
-inline void echo_load::connect_one(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int const on = 1;
-  timeval const limit{5, 0};
-  int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw_errno("no socket");
+template <class Channel>
+void basic_echo_load<Channel>::connect_one(std::uint16_t port) {
+  int const fd = connect_to(port);
   all_.push_back({});
   all_.back().fd = fd;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);  // for connect too
-  if (connect(fd, reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) throw_errno("cannot connect");
+  all_.back().channel.emplace(fd);
   epoll_event wanted{EPOLLIN | EPOLLRDHUP | EPOLLET, {}};
   wanted.data.u64 = all_.size() - 1;
   if (epoll_ctl(poll_, EPOLL_CTL_ADD, fd, &wanted) != 0) throw_errno("epoll_ctl");
 }
 
-inline void echo_load::send(connection& one, clock::time_point now) {
+template <class Channel>
+void basic_echo_load<Channel>::send(connection& one, clock::time_point now) {
   ++one.serial;
   one.received = 0;
   one.sent = now;
   message const all = request(one);
-  if (::send(one.fd, all.data(), size, MSG_NOSIGNAL) != ssize_t(size)) throw_errno("cannot send a request");
+  if (one.channel->send(all.data(), size) != ssize_t(size)) throw_errno("cannot send a request");
   ++waiting_;
 }
 
-inline bool echo_load::receive(connection& one) {
+template <class Channel>
+bool basic_echo_load<Channel>::receive(connection& one) {
   std::array<char, 2 * size> bytes;  // room for more than there should be
-  auto const got = recv(one.fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  auto const got = one.channel->receive(bytes.data(), bytes.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (got < 0) throw_errno("cannot receive an answer");
   if (got == 0) throw std::runtime_error("the server closed a connection");
@@ -148,8 +163,9 @@ inline bool echo_load::receive(connection& one) {
 }
 
 // Polls once. `last`: when something came.
+template <class Channel>
 template <class Ready>
-void echo_load::poll(clock::time_point& last, Ready ready) {
+void basic_echo_load<Channel>::poll(clock::time_point& last, Ready ready) {
   std::array<epoll_event, 256> events;
   int const found = epoll_wait(poll_, events.data(), int(events.size()), 0);
   if (found < 0 && errno != EINTR) throw_errno("epoll_wait");
@@ -157,7 +173,8 @@ void echo_load::poll(clock::time_point& last, Ready ready) {
   for (int n = 0; n < found; ++n) ready(all_[std::size_t(events[std::size_t(n)].data.u64)], last = clock::now());
 }
 
-inline request_figures echo_load::run(std::chrono::nanoseconds length, clockid_t server) {
+template <class Channel>
+request_figures basic_echo_load<Channel>::run(std::chrono::nanoseconds length, clockid_t server) {
   std::vector<float> latencies;
   latencies.reserve(std::size_t(length.count() / 500));  // nobody is as fast
   auto last = clock::now();
@@ -195,23 +212,26 @@ inline request_figures echo_load::run(std::chrono::nanoseconds length, clockid_t
   return {std::chrono::duration<double>(final - first).count() / answers, cpu / answers, part(50), part(99)};
 }
 
-inline void echo_load::send_all() {
+template <class Channel>
+void basic_echo_load<Channel>::send_all() {
   for (auto& one : all_) send(one, clock::now());
 }
 
-inline void echo_load::receive_all() {
+template <class Channel>
+void basic_echo_load<Channel>::receive_all() {
   auto last = clock::now();
   while (waiting_ > 0) poll(last, [&](connection& one, clock::time_point) { receive(one); });
 }
 
-inline void echo_load::finish() {
+template <class Channel>
+void basic_echo_load<Channel>::finish() {
   auto last = clock::now();
   std::size_t open = all_.size();
-  for (auto& one : all_) shutdown(one.fd, SHUT_WR);
+  for (auto& one : all_) one.channel->finish();
   while (open > 0) {
     poll(last, [&](connection& one, clock::time_point) {
       char byte;
-      auto const got = recv(one.fd, &byte, 1, MSG_DONTWAIT);
+      auto const got = one.channel->receive(&byte, 1);
       if (got > 0) throw std::runtime_error("the server sent more than it was sent");
       if (got == 0) {
         epoll_ctl(poll_, EPOLL_CTL_DEL, one.fd, nullptr);  // it has no further events
@@ -220,6 +240,17 @@ inline void echo_load::finish() {
       if (got < 0 && errno != EAGAIN) throw_errno("a connection ended badly");
     });
   }
+}
+
+using echo_load = basic_echo_load<plain_channel>;
+
+/// All that a load does with a server: connects, is busy for so long, and ends.
+template <class Load>
+request_figures exchange_all_the_time(server_process& server, int connections, std::chrono::nanoseconds length) {
+  Load load(server.port(), connections);
+  auto const request = load.run(length, server.clock());
+  load.finish();
+  return request;
 }
 
 }  // namespace bench
