@@ -3,4 +3,5 @@
 
 #include "workload.hpp"
 
-bench::cases const here = echo_with(bench::epoll_echo());
+bench::cases const sleeping = echo_with(bench::epoll_echo());
+bench::cases const busy = busy_echo_with(bench::epoll_busy_echo(), "epoll");

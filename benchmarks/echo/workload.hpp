@@ -3,7 +3,8 @@
 // A server that sends back what it receives. Each server is a process of its own on the first CPU, all of them are up
 // at once, and one load generator on the second CPU turns to each in turn for 0.3 s: 1, 50 or 500 connections, each
 // with one request of 64 bytes under way. Counted are the time between answers, how long the middle one and the slowest
-// hundredth of the requests took, and the CPU time of the server, system calls included.
+// hundredth of the requests took, and the CPU time of the server, system calls included. Then the same with one
+// connection and servers that look for 50 µs whether something has come, before they sleep.
 #pragma once
 
 #include "../support/cases.hpp"
@@ -28,4 +29,10 @@ inline bench::cases echo_with(bench::server const& server, std::string const& ki
   return {echo_over(1, "echo/1_connection" + kind, name, server.library),
           echo_over(50, "echo/50_connections" + kind, name, server.library),
           echo_over(500, "echo/500_connections" + kind, name, server.library)};
+}
+
+/// Of servers that poll busily: with one connection, since others that are busy keep a server awake anyway.
+inline bench::cases busy_echo_with(bench::server const& server, std::string name) {
+  bench::registered_servers().push_back(server);
+  return {echo_over(1, "echo/1_connection_busy_polling", std::move(name), server.library)};
 }

@@ -23,16 +23,22 @@ inline concur::task<> concur_session(concur::tcp_stream client) {
   }
 }
 
+inline void serve_concur(std::uint16_t port, concur::event_loop_options const& options = {}) {
+  if (CONCUR_IO_URING && concur::event_loop().backend() == std::string_view("epoll")) {
+    throw std::runtime_error("skipped: no io_uring here");
+  }
+  concur::tcp_listener listener(concur::endpoint(concur::ip_address::loopback_v4(), port),
+                                concur::listen_options().backlog(backlog));
+  ready(listener.local_endpoint().port());
+  concur::run(concur::serve(listener, concur_session), options);
+}
+
 inline server concur_echo() {
-  return {CONCUR_IO_URING ? "concur_io_uring" : "concur", [](std::uint16_t port) {
-            if (CONCUR_IO_URING && concur::event_loop().backend() == std::string_view("epoll")) {
-              throw std::runtime_error("skipped: no io_uring here");
-            }
-            concur::tcp_listener listener(concur::endpoint(concur::ip_address::loopback_v4(), port),
-                                          concur::listen_options().backlog(backlog));
-            ready(listener.local_endpoint().port());
-            concur::run(concur::serve(listener, concur_session));
-          }};
+  return {CONCUR_IO_URING ? "concur_io_uring" : "concur", [](std::uint16_t port) { serve_concur(port); }};
+}
+inline server concur_busy_echo() {
+  return {"concur_busy",
+          [](std::uint16_t port) { serve_concur(port, concur::event_loop_options().busy_poll(busy_polling)); }};
 }
 
 }  // namespace bench::inline CONCUR_ABI

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,7 +20,8 @@ namespace bench {
 
 class epoll_echo_server : public epoll_server<epoll_echo_server> {
  public:
-  explicit epoll_echo_server(std::uint16_t port) : epoll_server(port, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) {}
+  explicit epoll_echo_server(std::uint16_t port, std::chrono::nanoseconds busy_poll = {})
+      : epoll_server(port, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, busy_poll) {}
 
   void answer(int fd, std::uint32_t events) {
     std::string& unsent = kept(fd);  // what the socket had no room for
@@ -46,6 +48,9 @@ class epoll_echo_server : public epoll_server<epoll_echo_server> {
 
 inline server epoll_echo() {
   return {"epoll", [](std::uint16_t port) { epoll_echo_server(port).serve(); }};
+}
+inline server epoll_busy_echo() {
+  return {"epoll_busy", [](std::uint16_t port) { epoll_echo_server(port, busy_polling).serve(); }};
 }
 
 }  // namespace bench

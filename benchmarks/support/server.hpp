@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +48,9 @@ inline std::vector<server>& registered_servers() {
 inline constexpr std::size_t echo_buffer = 1024;
 
 inline constexpr int backlog = 4096;
+
+/// How long those that poll busily look again and again before they sleep.
+inline constexpr std::chrono::microseconds busy_polling{50};
 
 [[noreturn]] inline void throw_errno(std::string const& what) {
   throw std::system_error(errno, std::generic_category(), what);
