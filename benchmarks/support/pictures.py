@@ -14,7 +14,7 @@ WIDTH, LEFT, BARS = 860, 270, 330  # the whole, where bars begin, and how long t
 LINE, BAR = 22, 14  # from one bar to the next, and how thick it is
 WIDEST_LINEAR = 25  # from this ratio on the scale is logarithmic
 
-PYTHON = ("asyncio", "uvloop", "gevent", "aiohttp", "requests", "python")
+PYTHON = ("asyncio", "uvloop", "gevent", "aiohttp", "requests", "fastapi", "python")
 BARE = ("floor", "epoll", "io_uring", "futex", "cache_line", "yield", "blocking", "ideal")
 KINDS = {"ours": "concur", "peer": "other C++", "python": "Python", "bare": "the bare mechanism"}
 
@@ -45,6 +45,11 @@ def time(nanoseconds, show=three_digits):
     return f"{show(nanoseconds / 1e9)} s"
 
 
+def rate(per_second):
+    digits = three_digits(per_second) if per_second < 99.95 else f"{float(f'{per_second:.3g}'):,.0f}"
+    return f"{digits} a second"
+
+
 def times(factor):
     return f"{factor:.2f}" if factor < 2 else f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
 
@@ -58,7 +63,7 @@ def kind_of(library):
 
 
 class Scale:
-    """From nanoseconds to the length of a bar. `low`, `high`: of the bars; `furthest`: what must be in the picture."""
+    """From what is shown to the length of a bar. `low`, `high`: of the bars; `furthest`: what must be in the picture."""
 
     def __init__(self, low, high, furthest):
         self.logarithmic = high > WIDEST_LINEAR * low
@@ -73,10 +78,10 @@ class Scale:
             self.furthest = furthest
             self.ticks = [step * each for each in range(math.floor(furthest / step) + 1)]
 
-    def __call__(self, nanoseconds):
+    def __call__(self, value):
         if not self.logarithmic:
-            return BARS * nanoseconds / self.furthest
-        return BARS * max(0.0, (math.log10(nanoseconds) - self.begin) / (self.end - self.begin))
+            return BARS * value / self.furthest
+        return BARS * max(0.0, (math.log10(value) - self.begin) / (self.end - self.begin))
 
 
 class Bar:
@@ -85,20 +90,23 @@ class Bar:
         row, _, self.library = case.rpartition("/")
         self.base = base if "/" in base or not base else f"{row}/{base}"
 
-    def measure(self, values):
+    def measure(self, values, as_rates):
         rounds = values[self.case]
-        self.low, self.high = min(rounds.values()), max(rounds.values())
-        self.middle = statistics.median(rounds.values())
-        self.text = time(self.middle)
+        shown = [1e9 / each if as_rates else each for each in rounds.values()]
+        self.low, self.middle, self.high = min(shown), statistics.median(shown), max(shown)
+        self.text = rate(self.middle) if as_rates else time(self.middle)
         ratios = [rounds[each] / values[self.base][each] for each in rounds if each in values.get(self.base, {})]
         if ratios and self.base != self.case:
             ratio = statistics.median(ratios)
-            self.text += f" · {times(ratio)} × the time" if ratio >= 1 else f" · {times(1 / ratio)} × as fast"
+            if as_rates:
+                self.text += f" · {times(1 / ratio)} × as many"
+            else:
+                self.text += f" · {times(ratio)} × the time" if ratio >= 1 else f" · {times(1 / ratio)} × as fast"
 
 
 class Group:
-    def __init__(self, heading, note):
-        self.heading, self.note, self.bars = heading, note, []
+    def __init__(self, heading, note, as_rates):
+        self.heading, self.note, self.as_rates, self.bars = heading, note, as_rates, []
 
 
 class Canvas:
@@ -129,7 +137,7 @@ class Picture:
         for group in self.groups:
             bars = [bar for bar in group.bars if values.get(bar.case)]
             for bar in bars:
-                bar.measure(values)
+                bar.measure(values, group.as_rates)
             if bars:
                 groups.append((group, bars))
         if not groups:
@@ -153,10 +161,11 @@ class Picture:
             y += 17
             canvas.text(20, y, note, "note")
         top, bottom = y + 8, y + 14 + LINE * len(bars)
+        show = "{:,.6g}".format if group.as_rates else lambda tick: time(tick, "{:g}".format)
         for tick in scale.ticks:
             x = LEFT + scale(tick)
             canvas.line(x, top, x, bottom, "grid")
-            canvas.text(x, bottom + 13, time(tick, "{:g}".format) if tick else "0", "tick", "middle")
+            canvas.text(x, bottom + 13, show(tick) if tick else "0", "tick", "middle")
         for bar in bars:
             y += LINE
             middle = y + 1  # of the bar
@@ -202,8 +211,8 @@ def read(path):
             pictures.append(Picture(second, third))
         elif first == "note":
             pictures[-1].notes.append(second)
-        elif first == "group":
-            pictures[-1].groups.append(Group(second, third))
+        elif first in ("group", "rates"):
+            pictures[-1].groups.append(Group(second, third, as_rates=first == "rates"))
         else:
             pictures[-1].groups[-1].bars.append(Bar(first, second, third))
     return pictures
