@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "workload.hpp"
+#include "../support/python.hpp"
 
-#include <cstdlib>
+#include "workload.hpp"
 
 namespace {
 
@@ -13,17 +13,11 @@ bench::one_case crawling_in_python(char const* row, char const* library, std::st
     try {
       auto const url = "http://127.0.0.1:" + std::to_string(bench::server_up("site").port());
       crawler::temporary_folder const folder;
-      auto const command = "/usr/bin/python3 " BENCHMARK_PYTHON_CRAWLER " " + way + ' ' + url + ' ' +
-                           std::to_string(pages) + ' ' + std::to_string(crawler::concurrency) + ' ' + folder.path();
-      char answer[200] = "";
-      std::FILE* const output = popen(command.c_str(), "r");
-      bool const answered = output != nullptr && std::fgets(answer, sizeof answer, output) != nullptr;
-      bool const ended_well = output != nullptr && pclose(output) == 0;
-      if (std::string_view(answer).starts_with("skipped: ")) throw std::runtime_error(answer);
-      if (!answered || !ended_well) throw std::runtime_error("the Python program failed");
+      auto const elapsed = bench::time_in_python(BENCHMARK_PYTHON_CRAWLER,
+                                                 way + ' ' + url + ' ' + std::to_string(pages) + ' ' +
+                                                     std::to_string(crawler::concurrency) + ' ' + folder.path());
       crawler::check({url, folder.path(), pages});
-      auto const answers = pages * (1 + crawler::images_of_a_page);
-      bench::report(state, std::chrono::duration<double, std::nano>(std::atof(answer)) / answers);
+      bench::report(state, elapsed / crawler::answers_of(pages));
     } catch (std::exception const& error) {
       state.SkipWithError(error.what());
     }

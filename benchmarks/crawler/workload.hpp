@@ -40,6 +40,8 @@ struct job {
   int pages;
 };
 
+inline int answers_of(int pages) { return pages * (1 + images_of_a_page); }
+
 inline std::string list_page(int number) { return "/index_" + std::to_string(number) + ".html"; }
 
 /// "/images/3/7.jpg" and so on.
@@ -96,7 +98,7 @@ void measure(benchmark::State& state, int pages, Crawl crawl) {
     crawl(what);
     std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
     check(what);
-    bench::report(state, elapsed / (pages * (1 + images_of_a_page)));
+    bench::report(state, elapsed / answers_of(pages));
   } catch (std::exception const& error) {
     state.SkipWithError(error.what());
   }

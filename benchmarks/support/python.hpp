@@ -7,26 +7,38 @@
 #include "jobs.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <stdexcept>
 #include <string>
 
 namespace bench {
 
-/// The script gets the length of the slice as a last argument, and prints how many nanoseconds an operation took, or
-/// `skipped: …` if something is not installed that it needs.
-inline void run_in_python(benchmark::State& state, std::string const& script, std::string const& arguments) {
-  auto const command = "/usr/bin/python3 " + script + ' ' + arguments + ' ' + std::to_string(slice().count());
-  std::FILE* const output = popen(command.c_str(), "r");
+/// Runs a script, which prints how many nanoseconds it took. Throws std::runtime_error, with what the script says if
+/// that is `skipped: …`, because something is not installed that it needs.
+inline std::chrono::duration<double, std::nano> time_in_python(std::string const& script,
+                                                               std::string const& arguments) {
+  std::FILE* const output = popen(("/usr/bin/python3 " + script + ' ' + arguments).c_str(), "r");
   std::array<char, 200> line{};
   bool const answered = output != nullptr && std::fgets(line.data(), int(line.size()), output) != nullptr;
   bool const ended_well = output != nullptr && pclose(output) == 0;
   std::string const answer(line.data(), std::strcspn(line.data(), "\n"));
-  if (answer.starts_with("skipped: ")) return state.SkipWithError(answer.c_str());
+  if (answer.starts_with("skipped: ")) throw std::runtime_error(answer);
   double const nanoseconds = answered && ended_well ? std::atof(answer.c_str()) : 0;
-  if (nanoseconds <= 0) return state.SkipWithError("the Python program failed");
-  report(state, std::chrono::duration<double, std::nano>(nanoseconds));
+  if (nanoseconds <= 0) throw std::runtime_error("the Python program failed");
+  return std::chrono::duration<double, std::nano>(nanoseconds);
+}
+
+/// The script gets the length of the slice as a last argument, and prints the time of an operation.
+inline void run_in_python(benchmark::State& state, std::string const& script, std::string const& arguments) {
+  try {
+    report(state, time_in_python(script, arguments + ' ' + std::to_string(slice().count())));
+  } catch (std::exception const& error) {
+    state.SkipWithError(error.what());
+  }
 }
 
 /// `job`: as python_tasks.py calls it. On the first CPU, by both loops.
