@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The 'hello' server with Boost.Beast on Asio, in the three ways in which it is written: callbacks on a bare socket,
-// the same on Beast's stream with a time limit for each request, as Beast's own example does, and coroutines. The type
-// of the executor stands in the type of the sockets, which saves virtual calls.
+// the same on Beast's stream with a time limit for each request, as Beast's own example does, and coroutines.
 #pragma once
 
+#include "asio_server.hpp"
 #include "server.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -32,10 +24,7 @@ namespace bench {
 
 namespace beast = boost::beast;
 
-using beast_executor = boost::asio::io_context::executor_type;
-using beast_socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, beast_executor>;
-using beast_limited_stream = beast::basic_stream<boost::asio::ip::tcp, beast_executor>;
-using beast_acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, beast_executor>;
+using beast_limited_stream = beast::basic_stream<boost::asio::ip::tcp, asio_executor>;
 using beast_request = beast::http::request<beast::http::string_body>;
 using beast_response = beast::http::response<beast::http::string_body>;
 
@@ -68,7 +57,7 @@ inline beast_response beast_answer(beast_request const& request) {
 template <class Stream>
 class beast_session {
  public:
-  explicit beast_session(beast_socket socket) : stream_(std::move(socket)) {}
+  explicit beast_session(asio_socket socket) : stream_(std::move(socket)) {}
 
   static void read(std::unique_ptr<beast_session> self) {
     auto& mine = *self;
@@ -101,64 +90,28 @@ class beast_session {
 };
 
 template <class Stream>
-struct beast_callbacks {
-  static void accept(beast_acceptor& from) {
-    from.async_accept([&from](beast::error_code error, beast_socket socket) {
-      if (!error) {
-        socket.set_option(boost::asio::ip::tcp::no_delay(true));
-        using session = beast_session<Stream>;
-        session::read(std::make_unique<session>(std::move(socket)));
-      }
-      if (error && error != boost::asio::error::connection_aborted) throw boost::system::system_error(error, "accept");
-      accept(from);
-    });
-  }
-};
-
-struct beast_coroutines {
-  template <class T>
-  using task = boost::asio::awaitable<T, beast_executor>;
-  static constexpr auto waiting = boost::asio::as_tuple(boost::asio::deferred);
-
-  static task<void> serve_one(beast_socket socket) {
-    socket.set_option(boost::asio::ip::tcp::no_delay(true));
-    beast::flat_buffer buffer;
-    for (bool more = true; more;) {
-      beast_request request;
-      auto const [error, got] = co_await beast::http::async_read(socket, buffer, request, waiting);
-      if (error) co_return;
-      beast_response response = beast_answer(request);
-      more = response.keep_alive();
-      auto const [failure, sent] = co_await beast::http::async_write(socket, response, waiting);
-      if (failure) co_return;
-    }
-  }
-  static task<void> accept_all(beast_acceptor& from) {
-    for (;;) {
-      auto [error, socket] = co_await from.async_accept(waiting);
-      if (!error) boost::asio::co_spawn(from.get_executor(), serve_one(std::move(socket)), boost::asio::detached);
-      if (error && error != boost::asio::error::connection_aborted) throw boost::system::system_error(error, "accept");
-    }
-  }
-  static void accept(beast_acceptor& from) {
-    boost::asio::co_spawn(from.get_executor(), accept_all(from), [](std::exception_ptr error) {
-      if (error) std::rethrow_exception(error);
-    });
-  }
-};
-
-template <class Style>
-void serve_beast(std::uint16_t port) {
-  int const listening = listen_on(port);
-  boost::asio::io_context context(1);
-  beast_acceptor acceptor(context, boost::asio::ip::tcp::v4(), listening);
-  Style::accept(acceptor);
-  ready_with(listening);
-  context.run();
+void begin_beast(asio_socket socket) {
+  using session = beast_session<Stream>;
+  session::read(std::make_unique<session>(std::move(socket)));
 }
 
-inline server beast_http() { return {"beast", serve_beast<beast_callbacks<beast_socket>>}; }
-inline server beast_limited_http() { return {"beast_limited", serve_beast<beast_callbacks<beast_limited_stream>>}; }
-inline server beast_awaitable_http() { return {"beast_awaitable", serve_beast<beast_coroutines>}; }
+inline asio_task<void> answer_by_beast(asio_socket socket) {
+  beast::flat_buffer buffer;
+  for (bool more = true; more;) {
+    beast_request request;
+    auto const [error, got] = co_await beast::http::async_read(socket, buffer, request, asio_waiting);
+    if (error) co_return;
+    beast_response response = beast_answer(request);
+    more = response.keep_alive();
+    auto const [failure, sent] = co_await beast::http::async_write(socket, response, asio_waiting);
+    if (failure) co_return;
+  }
+}
+
+inline server beast_http() { return {"beast", serve_asio<asio_callbacks, begin_beast<asio_socket>>}; }
+inline server beast_limited_http() {
+  return {"beast_limited", serve_asio<asio_callbacks, begin_beast<beast_limited_stream>>};
+}
+inline server beast_awaitable_http() { return {"beast_awaitable", serve_asio<asio_coroutines, answer_by_beast>}; }
 
 }  // namespace bench

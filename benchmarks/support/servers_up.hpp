@@ -17,7 +17,7 @@ inline server_process& server_up(std::string const& library) {
   static auto const all = [] {
     std::map<std::string, std::unique_ptr<server_process>> up;
     for (auto const& each : registered_servers()) up.try_emplace(each.library, std::make_unique<server_process>(each));
-    for (auto const& [library, server] : up) {
+    for (auto const& [name, server] : up) {
       try {
         server->port();
       } catch (std::exception const&) {  // told by the case that wants it
