@@ -11,6 +11,7 @@
 #include <concur/core/os.hpp>
 #include <concur/coro/task.hpp>
 #include <concur/io/buffer.hpp>
+#include <concur/io/byte_stream.hpp>
 #include <concur/io/move_all.hpp>
 
 #include <chrono>
@@ -44,7 +45,11 @@ class dripping_stream {
   auto try_read_some_until(mutable_buffer into, std::chrono::time_point<Clock, Duration> const& limit) {
     return stream_.try_read_some_until(one(into), limit);
   }
-  [[nodiscard]] auto async_read_some(mutable_buffer into) { return stream_.async_read_some(one(into)); }
+  [[nodiscard]] auto async_read_some(mutable_buffer into)
+    requires async_byte_source<Stream>
+  {
+    return stream_.async_read_some(one(into));
+  }
 
   std::size_t read(mutable_buffer into) {
     return read_all_by(into, [this](mutable_buffer rest) { return read_some(rest); });
@@ -66,7 +71,11 @@ class dripping_stream {
   auto try_write_some_until(const_buffer from, std::chrono::time_point<Clock, Duration> const& limit) {
     return stream_.try_write_some_until(one(from), limit);
   }
-  [[nodiscard]] auto async_write_some(const_buffer from) { return stream_.async_write_some(one(from)); }
+  [[nodiscard]] auto async_write_some(const_buffer from)
+    requires async_byte_sink<Stream>
+  {
+    return stream_.async_write_some(one(from));
+  }
 
   void write(const_buffer from) {
     write_all_by(from, [this](const_buffer rest) { return write_some(rest); });
