@@ -38,7 +38,7 @@ TEST_CASE("child_handle: a child is signalled, waited for and reaped once", "[ch
   CHECK_FALSE(child.try_reap());
   CHECK(child.send_signal(SIGKILL));
   pollfd ended{child.fd(), POLLIN, 0};
-  CHECK(::poll(&ended, 1, -1) == 1);
+  CHECK(support::uninterrupted([&] { return ::poll(&ended, 1, -1); }) == 1);
   CHECK(child.try_reap() == exit_status::of_signal(SIGKILL));
   CHECK_FALSE(child);
   CHECK(child.reap() == exit_status::of_signal(SIGKILL));
