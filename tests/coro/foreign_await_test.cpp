@@ -184,8 +184,8 @@ TEST_CASE("foreign awaiters: what is ready, what does not suspend, what resumes 
     int value = 6;
     int& same = co_await others::gives_reference(value);
     ++same;
-    static_assert(std::is_same_v<int&, decltype(concur::await_as_task(std::declval<others::gives_reference>())
-                                                    .await_resume())>);
+    static_assert(
+        std::is_same_v<int&, decltype(concur::await_as_task(std::declval<others::gives_reference>()).await_resume())>);
     co_return text + std::to_string(value);
   };
   CHECK(value_of(body()) == "readyready0457");
