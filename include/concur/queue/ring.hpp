@@ -150,7 +150,9 @@ class ring {
     os::atomic<position_type> position{0};
   };
 
-  // For who has lost the race for a position: leaves the winner alone for a while, who will want the next one too.
+  // For who has lost the race for a position: leaves the winner alone for a while, who will want the next one too. It
+  // has to be long beside the way of a line between processors, 0.3 µs at worst: who is back after 0.1 µs meets a winner
+  // that has hardly gone on, and two producers beside two consumers take 63 ns an element instead of 23.
   class back_off {
    public:
     void lost() noexcept {
@@ -159,8 +161,8 @@ class ring {
     }
 
    private:
-    static constexpr int most_pauses = 32;
-    int pauses_ = 4;
+    static constexpr int most_pauses = 128;
+    int pauses_ = 32;
   };
 
   std::size_t index_of(position_type at) const noexcept { return (at & (lap_ - 1)) >> 1; }
