@@ -9,6 +9,7 @@
 #include "../support/temporary_directory.hpp"
 
 #include <concur/coro/gather.hpp>
+#include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/loop/run.hpp>
 #include <concur/net/tcp_listener.hpp>
@@ -23,9 +24,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -33,6 +36,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using concur::endpoint;
+using concur::http_body_writer;
 using concur::http_request;
 using concur::http_response;
 using concur::http_router;
@@ -120,6 +124,47 @@ TEST_CASE("http server: uploads of 5 MB are refused without a reset, and each cl
   };
   with_server(router, clients);
   CHECK(support::recorded_errors::all().empty());
+}
+
+TEST_CASE("http server: a body that only the end of the connection ends does not break off as if it ended", "[http]") {
+  support::recorded_errors const hook;
+  concur::event written;
+  http_router router;
+  router.get("/broken", [](http_request&) {
+    auto const body = [](http_body_writer& out) -> task<> {
+      co_await out.async_write("half");
+      throw std::runtime_error("no more");
+    };
+    return http_response::stream("text/plain", body);
+  });
+  router.get("/endless", [&written](http_request&) {
+    auto const body = [&written](http_body_writer& out) -> task<> {
+      co_await out.async_write("half");
+      written.set();
+      co_await concur::sleep_for(24h);
+    };
+    return http_response::stream("text/plain", body);
+  });
+  auto const is_reset = [&](std::string path, bool is_cancelled) -> task<bool> {
+    tcp_listener listener(any_port());
+    auto client = co_await tcp_stream::async_connect(listener.local_endpoint());
+    auto server = co_await listener.async_accept();
+    auto serving = spawn(concur::serve_http_connection(std::move(server), router));
+    co_await client.async_write("GET " + path + " HTTP/1.0\r\n\r\n");
+    if (is_cancelled) {
+      co_await written.async_wait();
+      serving.cancel();
+    }
+    try {
+      static_cast<void>(co_await all_of(client));
+    } catch (std::system_error const& error) {
+      co_return error.code() == std::errc::connection_reset;
+    }
+    co_return false;
+  };
+  CHECK(run(is_reset("/broken", false)));
+  CHECK(support::recorded_errors::all().size() == 1);
+  CHECK(run(is_reset("/endless", true)));
 }
 
 TEST_CASE("http server: many clients at once, each with many requests", "[http]") {

@@ -149,6 +149,20 @@ TEST_CASE("tcp_stream: a reset is an error of the next read", "[tcp]") {
   CHECK(error_of(read()) == ECONNRESET);
 }
 
+TEST_CASE("tcp_stream: an abort is no end of the stream", "[tcp]") {
+  auto ends = tcp_pair::make();
+  ends.a.write("what has gone out");
+  ends.a.abort();
+  CHECK_FALSE(ends.a.is_open());
+  ends.a.abort();
+  auto const read_all = [&]() -> task<> {
+    std::array<char, 10> space{};
+    while (co_await ends.b.async_read_some(space) != 0) {
+    }
+  };
+  CHECK(error_of(read_all()) == ECONNRESET);
+}
+
 // After such a mark a stream gives less than it was asked for, although it has more.
 TEST_CASE("tcp_stream: urgent data does not make a reader wait for what is there", "[tcp]") {
   auto ends = tcp_pair::make();

@@ -122,6 +122,14 @@ class tcp_stream : public socket_stream {
   }
   void set_keep_alive(bool on) { options().set(SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0); }
 
+  /// Closes it so that the next read of the peer fails (connection_reset), where after `close` it finds the end of the
+  /// stream. What has not gone out is lost. For what breaks off where only the end would tell that it is complete.
+  void abort() noexcept {
+    linger const no_longer{.l_onoff = 1, .l_linger = 0};
+    static_cast<void>(::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &no_longer, sizeof no_longer));
+    close();
+  }
+
  private:
   static tcp_stream fresh(endpoint const& to) {
     tcp_stream made(make_socket(to.family(), SOCK_STREAM));

@@ -83,9 +83,13 @@ class http_connection final : public exchange {
   void report(char const* where) const noexcept {
     if (!peer_.broken()) report_unhandled_error(std::current_exception(), where);
   }
+  /// The client has to see that something is missing.
   void break_off_body() noexcept {
-    report("the body of an answer of an HTTP server");
-    peer_.break_off();
+    if (framing_ == body_framing::until_close) {
+      peer_.abort();
+    } else {
+      peer_.break_off();
+    }
   }
   bool stopping() const noexcept { return options_.serving().stop().stop_requested(); }
   static time_limit until_after(std::chrono::nanoseconds length) noexcept {

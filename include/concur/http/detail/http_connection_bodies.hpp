@@ -35,9 +35,10 @@ task<> http_connection<Stream, Handler>::send_body(http_response& response) {
   }
 }
 
-/// An error of the producer breaks the connection off: the client has to see that something is missing.
+/// An error of the producer, or a cancel, breaks the connection off.
 template <class Stream, class Handler>
 task<> http_connection<Stream, Handler>::send_stream(http_response& response, body_framing framing) {
+  constexpr auto producer = "the body of an answer of an HTTP server";
   try {
     http_body_writer writer(*this);
     co_await response.produce(writer);
@@ -45,9 +46,12 @@ task<> http_connection<Stream, Handler>::send_stream(http_response& response, bo
       throw misuse("the body of an answer is shorter than it was said to be");
     }
   } catch (cancelled const&) {
-    if (this_task::cancelled()) throw;
-    break_off_body();  // somebody else has cancelled what the producer waited for
+    bool const is_ours = this_task::cancelled();
+    if (!is_ours) report(producer);  // somebody else has cancelled what it waited for
+    break_off_body();
+    if (is_ours) throw;
   } catch (...) {
+    report(producer);
     break_off_body();
   }
   if (!peer_.broken() && framing == body_framing::chunked) co_await peer_.write("0\r\n\r\n");

@@ -43,6 +43,11 @@ class peer_stream {
 
   bool broken() const noexcept { return broken_; }
   void break_off() noexcept { broken_ = true; }
+  /// The same, and the client will not take it for the end: over TCP it gets a reset; TLS says so when it is the end.
+  void abort() noexcept {
+    broken_ = true;
+    if constexpr (requires { stream_.abort(); }) stream_.abort();
+  }
   wait_watch& watch() noexcept { return watch_; }
 
   // ---- what was read and is not used yet
