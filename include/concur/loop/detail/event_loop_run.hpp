@@ -246,6 +246,7 @@ inline bool event_loop::has_other_work() const noexcept {
     rest_in_virtual_time();
   } else if (poller_.watching()) {
     if (busy_poll_ <= busy_poll_.zero() || !polled_busily()) poller_.wait(contents_.timers.next_deadline());
+    last_look_ = os::clock::now();  // or the next round would look once more
   } else if (!answer_comes_soon()) {
     inbox_.sleep(contents_.timers.next_deadline());
   }
