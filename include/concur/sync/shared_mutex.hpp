@@ -346,7 +346,7 @@ inline bool shared_mutex::take(way how) noexcept {
   return taken;
 }
 
-// As mutex::spin, and with the same pauses.
+// As mutex::spin, but with more looks.
 inline bool shared_mutex::spin(way how) noexcept {
   constexpr int shortest_pause = 8;
   constexpr int longest_pause = 64;
