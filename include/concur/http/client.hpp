@@ -84,9 +84,10 @@ class http_client {
 
   /// Returns when status and fields have come.
   [[nodiscard]] client_stream open(client_request what) { return *open_within(std::move(what), {}); }
-  /// Gives the body to `sink` as it comes; returns the rest.
+  /// Gives the body to `sink`, a plain function, as it comes; returns the rest.
   template <body_sink Sink>
   client_response stream(client_request what, Sink sink) {
+    static_assert(!task_function<Sink&, std::string_view>, "a thread cannot await what this sink gives: async_stream");
     auto answer = open(std::move(what));
     while (auto const piece = answer.next()) sink(std::string_view(*piece));
     return std::move(answer.response_);
