@@ -391,13 +391,15 @@ TEST_CASE("thread_pool_tasks: what has not begun when the tasks are cancelled ne
 
   // What a task spawns there afterwards does not begin either.
   thread_pool second(1);
+  event runs;  // stats() counts it as running before it has begun
   event told;
   auto outer = concur::spawn(second, [&]() -> task<> {
+    runs.set();
     told.wait();
     inner = concur::spawn(second, number_later(1));
     co_return;
   });
-  while (second.stats().running == 0) std::this_thread::yield();
+  runs.wait();
   second.shutdown(false, true);
   told.set();
   second.shutdown();
