@@ -151,7 +151,7 @@ class ring {
   };
 
   // For who has lost the race for a position: leaves the winner alone for a while, who will want the next one too. It
-  // has to be long beside the way of a line between processors, 0.3 µs at worst: who is back after 0.1 µs meets a
+  // has to be long beside the way of a line between processors, 0.3 µs here: who is back after 0.1 µs meets a
   // winner that has hardly gone on, and two producers beside two consumers take 63 ns an element instead of 23.
   class back_off {
    public:
