@@ -314,6 +314,28 @@ TEST_CASE("subprocess: communicate that gives up has killed and reaped it", "[su
   CHECK_FALSE(silent.try_communicate_for("", 50ms));
 }
 
+TEST_CASE("subprocess: communicate gives up on a child that never stops talking", "[subprocess]") {
+  auto const endless = [] { return concur::unique_fd(::open("/dev/zero", O_RDONLY | O_CLOEXEC)); };
+  std::stop_source stop;
+  stop.request_stop();
+  auto const token = stop.get_token();
+  auto const later = std::chrono::system_clock::now() + 1ms;
+  for (auto const& limit : {concur::wait_limit{.deadline = concur::at_once}, concur::wait_limit{.stop = &token},
+                            concur::wait_limit{.deadline = concur::deadline_after(1ms)}, concur::limit_at(later)}) {
+    concur::pipe_writer input;
+    concur::pipe_reader output(endless());
+    concur::pipe_reader error(endless());
+    std::string output_text;
+    std::string error_text;
+    concur::detail::communication talking(input, {}, output, output_text, error, error_text);
+    CHECK_FALSE(talking.run(limit));
+    CHECK_FALSE(output_text.empty());
+    CHECK_FALSE(error_text.empty());
+  }
+  subprocess child({"yes"}, subprocess_options().pipes());
+  CHECK_FALSE(child.try_communicate_for("", 1ms));
+}
+
 TEST_CASE("subprocess: async_communicate cancelled at any moment has killed and reaped it", "[subprocess]") {
   nothing_left const check;
   auto const text = much_text(300'000);

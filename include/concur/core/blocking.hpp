@@ -39,6 +39,13 @@ wait_limit limit_at(std::chrono::time_point<Clock, Duration> const& when) {
   }
 }
 
+/// Whether its time has come or a stop was requested: for those who might go on without ever waiting.
+inline bool limit_reached(wait_limit const& limit) {
+  if (limit.stop != nullptr && limit.stop->stop_requested()) return true;
+  if (limit.deadline == os::never || os::clock::now() < limit.deadline) return false;
+  return limit.ask_again == nullptr || limit.ask_again(limit.when) == at_once;
+}
+
 /// Waits until `me`, which stands in a list, is woken or its limit is reached; `withdraw()` takes it out of the list
 /// and says whether it was still there. Returns why: `none` for the deadline, `stopped` for the token. With these two
 /// the wait has not succeeded and `me` is in no list; with every other the wake has happened, also when a limit was

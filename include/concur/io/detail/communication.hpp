@@ -20,6 +20,7 @@
 namespace concur::inline CONCUR_ABI::detail {
 
 inline constexpr std::size_t output_piece = 64 * 1024;
+inline constexpr int most_pieces = 16;  // of one text before it is the others' turn
 
 /// A child that does not read all is its own affair: asyncio and Python's subprocess bear that too.
 inline bool nobody_reads(std::system_error const& error) noexcept { return error.code() == std::errc::broken_pipe; }
@@ -34,7 +35,7 @@ class communication {
         sources_{{{output, output_text}, {error, error_text}}},
         space_(new char[output_piece]) {}
 
-  /// Until all of it is closed. Returns false when the limit was reached.
+  /// Until all of it is closed. Returns false when the limit was reached, also beside a child that never stops talking.
   bool run(wait_limit const& limit) {
     for (;;) {
       write_what_fits();
@@ -44,7 +45,7 @@ class communication {
                                    {sources_[1].from.fd(), POLLIN, 0},
                                    {-1, 0, 0}}};
       if (those[0].fd < 0 && those[1].fd < 0 && those[2].fd < 0) return true;
-      if (wait_for_descriptors(those, limit) != wake_reason::granted) return false;
+      if (limit_reached(limit) || wait_for_descriptors(those, limit) != wake_reason::granted) return false;
     }
   }
 
@@ -69,7 +70,7 @@ class communication {
   }
 
   void read_what_is_there(source const& each) {
-    while (each.from.is_open()) {
+    for (int piece = 0; piece < most_pieces && each.from.is_open(); ++piece) {
       auto const count = each.from.try_read_some({space_.get(), output_piece});
       if (!count) return;
       if (*count == 0) each.from.close();
