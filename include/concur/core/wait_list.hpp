@@ -11,6 +11,7 @@
 #pragma once
 
 #include <concur/core/assert.hpp>
+#include <concur/core/in_static_storage.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/waiter.hpp>
 
@@ -58,6 +59,7 @@ class wait_list {
 };
 
 /// The word. `Checked` adds the assertion that nobody waits when it is destroyed; the destructor is trivial otherwise.
+/// In static storage somebody may: a daemon, which the end of the process stops.
 /// `ListFlag` is the flag that is set exactly while somebody waits, for a primitive that keeps something else in place
 /// of the list otherwise; 0: the place holds the list at all times.
 template <bool Checked, std::uintptr_t ListFlag = 0>
@@ -120,7 +122,7 @@ class basic_wait_word {
  private:
   void assert_nobody_waits() const {
     // relaxed: whoever destroys it has made sure that nobody uses it.
-    CONCUR_ASSERT(!has_waiters(bits_.load(std::memory_order_relaxed)),
+    CONCUR_ASSERT(!has_waiters(bits_.load(std::memory_order_relaxed)) || in_static_storage(this),
                   "a primitive was destroyed while a party waited for it");
   }
 
