@@ -27,17 +27,25 @@
 
 namespace support {
 
+/// What the kernel says that a thread of this process does: R runs, S sleeps …; 0 if it is not there.
+inline char state_of_thread(std::string const& native_id) {
+  std::string line;
+  std::getline(std::ifstream("/proc/self/task/" + native_id + "/stat") >> std::ws, line);
+  auto const name_end = line.rfind(')');  // the state stands behind its name
+  return name_end != line.npos && name_end + 2 < line.size() ? line[name_end + 2] : char(0);
+}
+inline bool sleeps(int native_id) { return state_of_thread(std::to_string(native_id)) == 'S'; }
+
 /// Waits until every other thread sleeps. To be called before a fork whose child starts threads or allocates much: what
 /// a running one holds at that moment, such as a lock of the sanitizers' allocator, the child would wait for in vain.
 inline void wait_until_others_sleep() {
   auto const all_sleep = [] {
     std::filesystem::directory_iterator const threads("/proc/self/task");
     for (auto const& each : threads) {
-      if (each.path().filename() == std::to_string(::gettid())) continue;
-      std::string line;
-      std::getline(std::ifstream(each.path() / "stat") >> std::ws, line);
-      auto const name_end = line.rfind(')');  // its state stands behind its name
-      if (name_end != line.npos && line.compare(name_end, 3, ") S") != 0) return false;
+      auto const name = each.path().filename();
+      if (name == std::to_string(::gettid())) continue;
+      char const state = state_of_thread(name);
+      if (state != 0 && state != 'S') return false;
     }
     return true;
   };

@@ -7,6 +7,7 @@
 #include "support/explored_task.hpp"
 
 #include <chrono>
+#include <optional>
 
 namespace {
 
@@ -51,6 +52,30 @@ twice const two_joiners("thread", "two joiners", [](scenario& s) {
       s.check(!t.alive(), "alive after the join");
     });
   }
+});
+
+// Whoever is not told would wait for ever.
+twice const each_other("thread", "two that join each other", [](scenario& s) {
+  auto& first = s.make<std::optional<concur::thread>>();
+  auto& second = s.make<std::optional<concur::thread>>();
+  auto& made = s.make<concur::event>();
+  auto& told = s.make<concur::os::atomic<int>>(0);
+  s.thread("owner", [&] {
+    auto const wait_for = [&](std::optional<concur::thread>& other) {
+      made.wait();
+      try {
+        other->join();
+      } catch (concur::misuse const&) {
+        told.fetch_add(1, std::memory_order_relaxed);
+      }
+    };
+    first.emplace([&] { wait_for(second); });
+    second.emplace([&] { wait_for(first); });
+    made.set();
+    first->join();
+    second->join();
+    s.check(told.load(std::memory_order_relaxed) >= 1, "nobody was told");
+  });
 });
 
 twice const limited("thread", "try_join_for beside the end", [](scenario& s) {

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -137,6 +138,24 @@ TEST_CASE("thread_fork: a child forked by a thread of the library has that as it
     right = support::child_was_right(child);
   });
   t.join();
+  CHECK(right);
+}
+
+TEST_CASE("thread_fork: a child can destroy the object of its own thread, for which the parent waits",
+          "[thread_fork]") {
+  int const parent = ::gettid();
+  std::atomic<bool> joins{false};
+  std::optional<concur::thread> t;
+  bool right = false;
+  t.emplace([&] {
+    while (!joins || !support::sleeps(parent)) std::this_thread::yield();
+    right = support::right_in_child([&] {
+      t.reset();
+      return true;
+    });
+  });
+  joins = true;
+  t->join();
   CHECK(right);
 }
 

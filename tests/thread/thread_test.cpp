@@ -606,6 +606,35 @@ TEST_CASE("thread: one that destroys its own object goes on alone, asked to stop
   CHECK(soon([&] { return balance.holds(); }));
 }
 
+TEST_CASE("thread: of two that wait for each other's end, the second is told", "[thread]") {
+  std::optional<concur::thread> first;
+  std::optional<concur::thread> second;
+  for (int round = 0; round < rounds(200); ++round) {
+    event both_made;
+    std::atomic<int> refused{0};
+    auto const wait_for = [&](std::optional<concur::thread>& other) {
+      both_made.wait();
+      refused += support::complaint_of([&] { other->join(); }) == "two threads wait for each other's end";
+    };
+    first.emplace(wait_for, std::ref(second));
+    second.emplace(wait_for, std::ref(first));
+    both_made.set();
+    REQUIRE(soon([&] { return !first->alive() && !second->alive(); }));
+    REQUIRE(refused >= 1);
+  }
+}
+
+TEST_CASE("thread: the process ends beside a daemon that waits in static storage", "[thread]") {
+  static event never;
+  auto const ended = support::end_in_child([] {
+    concur::thread const daemon(thread_options().daemon(), [] { never.wait(); });
+    while (!support::sleeps(daemon.native_id())) std::this_thread::yield();
+    std::destroy_at(&never);  // as the end of the process does
+  });
+  CHECK(ended.signal == 0);
+  CHECK(ended.printed.empty());
+}
+
 TEST_CASE("thread: one whose object goes with its own function is not joined by itself", "[thread]") {
   nothing_left_behind const balance;
   event go;

@@ -200,7 +200,8 @@ int start_thread(native_thread& started, pthread_attr_t const* attributes, void*
 }
 
 /// Waits until the thread has ended, everything that runs at its end included. Of these two one may be called, once.
-inline void join_thread(native_thread which) noexcept { pthread_join(which, nullptr); }
+/// Here pthread_cancel takes effect.
+inline void join_thread(native_thread which) { pthread_join(which, nullptr); }
 inline void detach_thread(native_thread which) noexcept { pthread_detach(which); }
 
 /// The kernel's number for the calling thread.

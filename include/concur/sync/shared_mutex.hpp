@@ -34,7 +34,8 @@ namespace concur::inline CONCUR_ABI {
 /// it, in the way it was locked. The party is the task, else the fiber, else the thread. Checked builds report an
 /// unlock in either way by a party that does not hold it so, and a lock in either way (not `async_`) by a party that
 /// holds it and would wait for itself. They remember sixteen readers: while there are more, or readers in coroutines of
-/// a foreign type, an `unlock_shared` too many may go unnoticed.
+/// a foreign type, an `unlock_shared` too many may go unnoticed. Otherwise such a lock waits for ever, and after such
+/// an unlock nothing of the lock can be relied upon.
 ///
 /// Guarantees: what happened before an unlock in either way is visible after the next exclusive lock, and what happened
 /// before an exclusive unlock after the next lock of either way.

@@ -67,13 +67,15 @@ class thread {
   }
 
   /// Requests a stop and waits for the thread; a daemon: neither. If it runs on the thread itself, that goes on alone.
+  /// Two threads that wait for each other's end here end the program.
   ~thread() { release(); }
 
   void swap(thread& other) noexcept { std::swap(state_, other.state_); }
   friend void swap(thread& a, thread& b) noexcept { a.swap(b); }
 
   /// Waits until the thread has ended. May be called again and again, from several threads at once. All joins throw
-  /// misuse on the thread itself, which would wait for its own end, and when the object has no thread.
+  /// misuse on the thread itself, which would wait for its own end, and when the object has no thread; this one also
+  /// when that thread waits in it for the calling one. (Greater circles wait for ever.)
   void join() { joined_by_another().join(); }
 
   /// The same for so long, or until then: returns whether the thread has ended.

@@ -64,7 +64,8 @@ class thread_specific {
   void reset() noexcept { detail::thread_value_table::take(place_); }
 
   /// Calls `function(T&)` for the value of every thread, in the order of their making: for sums at the end. Requires:
-  /// no other thread uses its value meanwhile, and the function uses no thread_specific.
+  /// no other thread uses its value meanwhile; the function uses no thread_specific, does not start, name or list
+  /// threads, and does not fork.
   template <class Function>
   void for_each(Function function) {
     process_wide::process_lock::guard const held(detail::thread_values_lock);

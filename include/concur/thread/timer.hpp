@@ -69,7 +69,8 @@ class timer {
     }
     return *this;
   }
-  /// Cancels it and waits for a call that is under way, unless this is in that call.
+  /// Cancels it and waits for a call that is under way, unless this is in that call, or the timer's thread is a daemon:
+  /// then what the call uses has to outlive it.
   ~timer() { cancel(); }
 
   /// Sees to it that no further call begins. Returns whether there would have been one. Does not wait for a call that

@@ -22,6 +22,7 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -81,9 +82,11 @@ class thread_state : public process_wide::thread_entry {
   /// Not of a thread that is lost: its callbacks lie on its stack, which may be another thread's by now.
   bool request_stop() noexcept { return !lost() && stop_.request_stop(); }
 
-  /// Waits for the end of the thread. Any thread, any number of times.
+  /// Waits for the end of the thread. Any thread, any number of times. Throws misuse if that one waits for the end of
+  /// this one, without a limit.
   void join() {
     if (lost()) return;
+    joining const now(current(), *this);
     if (running_fiber() != nullptr) ended_.wait();  // suspends the fiber instead of its thread
     std::lock_guard const one_at_a_time(collecting_);
     collect();
@@ -110,13 +113,41 @@ class thread_state : public process_wide::thread_entry {
 
   bool survive_fork() noexcept override {
     bool const survives = thread_entry::survive_fork();
-    if (survives) forks_ = forks_now();
+    if (survives) {
+      forks_ = forks_now();
+      ::new (&collecting_) mutex;  // whoever waits for the end of this thread in the parent holds it
+    }
     return survives;
   }
 
  private:
   struct at_end : os::thread_end_call {
     thread_state* state = nullptr;
+  };
+
+  /// `who`, if that is a thread of the library, waits for the end of another one. Of two that begin to wait for each
+  /// other's, one learns of it, or both.
+  class joining {
+   public:
+    joining(thread_state* who, thread_state const& other) : who_(who) {
+      if (who_ == nullptr) return;
+      // seq_cst, both: of two that write their own and then read the other's, one at least sees what the other wrote.
+      who_->joins_.store(&other, std::memory_order_seq_cst);
+      if (other.joins_.load(std::memory_order_seq_cst) == who_) {
+        end();
+        throw misuse("two threads wait for each other's end");
+      }
+    }
+    ~joining() { end(); }
+    joining(joining const&) = delete;
+    joining& operator=(joining const&) = delete;
+
+   private:
+    void end() noexcept {
+      // relaxed: who sees it late is told of a wait that was just given up, since it would have had no end.
+      if (who_ != nullptr) who_->joins_.store(nullptr, std::memory_order_relaxed);
+    }
+    thread_state* const who_;
   };
 
   static thread_state*& slot() noexcept { return os::thread_slot<thread_state, thread_state*>(); }
@@ -133,7 +164,7 @@ class thread_state : public process_wide::thread_entry {
   bool begin_here() noexcept;  // returns whether end_here will be called
   void end_here() noexcept;
 
-  void collect() noexcept {
+  void collect() {
     if (collected_.get()) return;
     os::join_thread(native_);
     collected_.set(true);
@@ -144,6 +175,7 @@ class thread_state : public process_wide::thread_entry {
   os::native_thread native_{};  // written by start, before anybody else knows of the state
   event ended_;
   mutex collecting_;
+  os::atomic<thread_state const*> joins_{nullptr};  // written by the running thread; compared, never dereferenced
   os::plain<bool> collected_{false};  // joined or detached; under collecting_
   // The process that it belongs to. By number, because a thread that has ended, but was not joined, stands in no list.
   unsigned forks_ = forks_now();  // changed in a forked child while that has one thread
