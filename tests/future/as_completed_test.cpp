@@ -52,7 +52,43 @@ test_task<> until_cancelled(concur::completions<future<int>>& c, std::vector<int
   while (auto* f = co_await c.next()) seen.push_back(f->get());
 }
 
+/// Counts how often it is told that a thread blocks for it.
+class told_job final : public concur::future_state_with_room<int> {
+ public:
+  explicit told_job(int& times) : future_state_with_room(2), told_(times) {}
+  void about_to_block(concur::wait_limit const&) override { ++told_; }
+
+ private:
+  int& told_;
+};
+
 }  // namespace
+
+TEST_CASE("as_completed: each is told once that a thread blocks for it, however often that waits", "[future]") {
+  constexpr int count = 100;
+  constexpr int waits = 50;
+  int told = 0;
+  std::vector<told_job*> jobs;
+  std::vector<future<int>> futures;
+  for (int i = 0; i < count; ++i) {
+    jobs.push_back(new told_job(told));
+    futures.emplace_back(concur::adopt_state, *jobs.back());
+  }
+  auto c = as_completed(futures);
+  CHECK_FALSE(c.wait_next_for(1ms));
+  for (int i = 0; i < waits; ++i) CHECK_FALSE(c.wait_next_for(1us));
+  // The one that is told when the limit passes is told again.
+  CHECK(told <= count + waits + 1);
+  // Another thread may be one that can do something for them.
+  told = 0;
+  std::thread([&] { CHECK_FALSE(c.wait_next_for(1us)); }).join();
+  CHECK(told > 0);
+  for (int i = 0; i < count; ++i) {
+    jobs[std::size_t(i)]->complete_value(i);
+    jobs[std::size_t(i)]->drop_reference();
+    CHECK(c.wait_next() == &futures[std::size_t(i)]);
+  }
+}
 
 TEST_CASE("as_completed: every future once, in the order in which they are done", "[future]") {
   several s(4);

@@ -142,6 +142,21 @@ TEST_CASE("future: get throws the error, and error gives it without a throw", "[
   CHECK(hook.count() == 0);
 }
 
+TEST_CASE("future: an error that was taken can still be asked for", "[future]") {
+  counted_unhandled_errors const hook;
+  std::stop_source const source;
+  auto f = failed_future<int>(1);
+  CHECK_THROWS_AS((void)f.get(source.get_token()), numbered_error);
+  CHECK(support::number_of(f.error()) == 1);
+  int shown = 0;
+  f.on_done([&](outcome<int> const& how) { shown = support::number_of(how.error()); });
+  CHECK(shown == 1);
+  auto g = failed_future<int>(2);
+  CHECK_THROWS_AS(g.get(), numbered_error);
+  CHECK(support::number_of(g.error()) == 2);
+  CHECK(hook.count() == 0);
+}
+
 // The order of the two is hidden from the thread sanitizer, as it is by libstdc++'s count of an exception's owners; see
 // support/main.cpp.
 TEST_CASE("future: an error may be freed by one who did not read it, after one who did", "[future]") {

@@ -81,9 +81,9 @@ class basic_future {
 
   /// Has `f(outcome<T> const&)` called once, when it is done: on the completing thread, which may be one that cancels,
   /// in the order in which they were given; at once, here, if it is done already. It should be short: who waits for
-  /// the value goes on after it. In it the future is done, but only its argument shows the value. What it throws goes
-  /// to the hook for unhandled errors; an error that was given to it counts as taken. Takes one recycled block; throws
-  /// std::bad_alloc and what copying `f` throws, and then nothing has changed.
+  /// the value goes on after it. In it the future is done, but only its argument shows the value: what is left of it if
+  /// it was taken before. What it throws goes to the hook for unhandled errors; an error that was given to it counts as
+  /// taken. Takes one recycled block; throws std::bad_alloc and what copying `f` throws, and then nothing has changed.
   template <class Function>
   void on_done(Function&& f) const;
 

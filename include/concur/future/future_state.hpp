@@ -62,6 +62,7 @@ class future_state : public future_state_base {
   outcome<T> take_outcome() {
     note_taken();
     if (never_begun()) return outcome<T>(std::make_exception_ptr(cancelled()));
+    if (failed()) return outcome<T>(room().error());  // a copy: who asks for the error later shall find it
     return std::move(room());
   }
   using future_state_base::taken;

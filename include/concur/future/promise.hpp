@@ -27,8 +27,9 @@ namespace concur::inline CONCUR_ABI {
 /// nobody could have known. After `begin` a cancel only asks: see `cancelled` and `get_stop_token`.
 ///
 /// Setting, `begin`, `cancelled` and `get_stop_token` may be called from any thread, at the same time as well, while
-/// the object lives; it may be destroyed as soon as somebody has found the future done. The rest, moves and destruction
-/// belong to one thread. Every member throws misuse on a promise that was moved from. Costs one recycled block.
+/// the object lives; it may be destroyed as soon as somebody has found the future done, unless another of these calls,
+/// one that came too late, is still under way. The rest, moves and destruction belong to one thread. Every member
+/// throws misuse on a promise that was moved from. Costs one recycled block.
 template <class T>
 class promise {
  public:

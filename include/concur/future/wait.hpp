@@ -40,7 +40,8 @@ struct wait_result {
 };
 
 /// The wait, made by `wait`. The futures stay the caller's, who must leave those alone that are not done, and keep the
-/// range as it is, until the wait is over. It never cancels anything. One party at a time.
+/// range as it is, until the wait is over. It never cancels anything. One party at a time. On a worker of a pool it
+/// first runs those of the pool's own jobs that have not begun, which may take longer than the first of the others.
 template <class Future>
 class [[nodiscard]] futures_wait {
  public:

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace concur::inline CONCUR_ABI::detail {
 
@@ -98,6 +99,7 @@ class arrivals final : public party {
     os::plain<bool> has_arrived{false};  // the same
   };
 
+  void tell_of_blocking(wait_limit const& limit);
   // relaxed: who is told of news takes it out under the lock, which orders the rest.
   bool has_news() const noexcept { return (word_.bits().load(std::memory_order_relaxed) & news) != 0; }
   void arrive(entry& which) noexcept;
@@ -111,6 +113,9 @@ class arrivals final : public party {
   wait_word word_;  // the party that sleeps, `news` and `alarm`
   std::unique_ptr<std::optional<entry>[]> const entries_;
   std::size_t added_ = 0;
+  // The waiting party's: how many of them know that its thread blocks, and which that was.
+  std::size_t told_ = 0;
+  running_parties const* told_by_ = nullptr;
   // Under the lock of the list:
   os::plain<news_of> wanted_;
   os::plain<std::size_t> missing_;
@@ -227,12 +232,22 @@ inline void arrivals::ring() noexcept {
   sleeper.wake_all(wake_reason::granted);
 }
 
+// Each of them once, as long as the same thread waits: it would tell all again for every one that it takes.
+inline void arrivals::tell_of_blocking(wait_limit const& limit) {
+  auto const* const here = &this_threads_parties();
+  if (std::exchange(told_by_, here) != here) told_ = 0;
+  while (told_ < added_ && !has_news()) {
+    auto& state = entries_[told_]->state;
+    if (!state.done()) state.about_to_block(limit);
+    if (limit_reached(limit)) return;  // it may have been told too late
+    ++told_;
+  }
+}
+
 [[gnu::noinline]] inline bool arrivals::wait_for_news(wait_limit const& limit) {
   if (has_news()) return true;
   if (limit.deadline == at_once) return false;
-  for (std::size_t i = 0; i < added_ && !has_news(); ++i) {
-    if (!entries_[i]->state.done()) entries_[i]->state.about_to_block(limit);
-  }
+  tell_of_blocking(limit);
   if (spin_until([this] { return has_news(); })) return true;
   waiter me;
   if (!enqueue(me)) return true;
