@@ -170,6 +170,7 @@ class thread_pool {
   /// and then the workers have ended; that throws misuse in a job or task of this pool. Any number of times.
   ///
   /// A task that was spawned elsewhere and moved here belongs to its own executor: it is not cancelled, but waited for.
+  /// The futures of jobs that are cancelled have their callbacks run inside this call, which must not destroy the pool.
   void shutdown(bool wait = true, bool cancel_pending = false);
 
   /// A shutdown that waits so long, until then, or until a stop is requested: returns whether tasks and workers have

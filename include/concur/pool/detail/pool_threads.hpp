@@ -72,7 +72,8 @@ class pool_threads {
   /// Whether the calling thread is one of them, also while its thread_local objects end.
   bool include_this_one() const noexcept {
     int const me = os::this_thread_id();
-    return std::ranges::any_of(threads_, [me](thread const& each) { return each.native_id() == me; });
+    // The number of one that has ended may be another's by now.
+    return std::ranges::any_of(threads_, [me](thread const& each) { return each.native_id() == me && each.alive(); });
   }
 
  private:
