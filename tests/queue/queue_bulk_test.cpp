@@ -19,9 +19,9 @@
 #include <utility>
 #include <vector>
 
-#define EVERY_KIND                                                                                    \
-  support::bounded_queue, support::unbounded_queue, support::bounded_lifo, support::bounded_priority, \
-      support::unbounded_priority
+#define EVERY_KIND                                                                                  \
+  support::bounded_queue, support::unbounded_queue, support::bounded_lifo, support::unbounded_lifo, \
+      support::bounded_priority, support::unbounded_priority
 
 namespace {
 

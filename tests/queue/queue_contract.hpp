@@ -76,6 +76,10 @@ struct bounded_lifo {
     return values;
   }
 };
+struct unbounded_lifo : bounded_lifo {
+  static constexpr bool bounded = false;
+  static concur::unbounded_t limit(std::size_t) { return concur::unbounded; }
+};
 struct bounded_priority {
   template <class T>
   using type = concur::priority_queue<T>;
@@ -163,6 +167,14 @@ class queue_contract {
     CHECK(q.get(source.get_token()) == 6);
   }
 
+  static test_task<> put_mine(parcels& q, parcel& mine, int& refused) {
+    try {
+      co_await q.async_put(std::move(mine));
+    } catch (concur::closed const&) {
+      if (mine.value() == 7) ++refused;
+    }
+  }
+
   static void refused_stay_with_the_caller() {
     using namespace std::chrono_literals;
     {
@@ -177,12 +189,21 @@ class queue_contract {
         CHECK_FALSE(q.put(std::move(mine), source.get_token()));
         CHECK(mine.value() == 7);
       };
+      queue_executor here;
+      int refused_in_task = 0;
+      std::vector<std::unique_ptr<root_task<void>>> roots;
       if (Kind::bounded) {
         q.put(parcel(1));
         refused_by_all();
         CHECK(q.size() == 1);
+        roots.push_back(spawn(here, put_mine(q, mine, refused_in_task)));
+        here.run_all();
+        CHECK(refused_in_task == 0);
       }
       q.close();
+      roots.push_back(spawn(here, put_mine(q, mine, refused_in_task)));
+      here.run_all();
+      CHECK(refused_in_task == int(roots.size()));
       CHECK_THROWS_AS(q.put(std::move(mine)), concur::closed);
       CHECK_THROWS_AS(q.try_put(std::move(mine)), concur::closed);
       CHECK_THROWS_AS(q.try_put_for(std::move(mine), 1us), concur::closed);

@@ -6,9 +6,9 @@
 #include <list>
 #include <string>
 
-#define EVERY_KIND                                                                                    \
-  support::bounded_queue, support::unbounded_queue, support::bounded_lifo, support::bounded_priority, \
-      support::unbounded_priority
+#define EVERY_KIND                                                                                  \
+  support::bounded_queue, support::unbounded_queue, support::bounded_lifo, support::unbounded_lifo, \
+      support::bounded_priority, support::unbounded_priority
 
 namespace {
 

@@ -134,19 +134,29 @@ class shared_lock_contract {
     Lock lock;
     queue_executor here;
     concur::event leave;
+    concur::event thread_inside;
     int inside = 0;
     tasks roots;
     lock.lock();
     for (int i = 0; i < 3; ++i) roots.push_back(spawn(here, share_until(lock, inside, leave)));
     here.run_all();
+    std::thread reader([&] {
+      lock.lock_shared();
+      thread_inside.set();
+      leave.wait();
+      lock.unlock_shared();
+    });
     CHECK(inside == 0);
+    CHECK_FALSE(thread_inside.is_set());
     lock.unlock();
     here.run_all();
+    thread_inside.wait();
     CHECK(inside == 3);
     CHECK(is_open(lock));
     CHECK_FALSE(is_free(lock));
     leave.set();
     here.run_all();
+    reader.join();
     CHECK(inside == 0);
     CHECK(is_free(lock));
   }

@@ -167,14 +167,16 @@ TEST_CASE("static storage: primitives work in thread_local destructors of the ma
 
 TEST_CASE("static storage: primitives work in destructors of thread_local objects", "[static_storage]") {
   int ended_well = 0;
+  auto const end_with_user = [&ended_well] {
+    thread_local thread_local_user const at_thread_end(&ended_well);
+    demand(at_thread_end.ended_well_ != nullptr, "a thread");
+    demand(used_everywhere.use(), "a thread");
+  };
   for (int i = 0; i < 20; ++i) {
-    std::thread([&ended_well] {
-      thread_local thread_local_user const at_thread_end(&ended_well);
-      demand(at_thread_end.ended_well_ != nullptr, "a thread");
-      demand(used_everywhere.use(), "a thread");
-    }).join();
+    std::thread(end_with_user).join();
+    concur::thread(end_with_user).join();
   }
-  CHECK(ended_well == 20);
+  CHECK(ended_well == 40);
 }
 
 TEST_CASE("static storage: primitives work in atexit handlers", "[static_storage]") {

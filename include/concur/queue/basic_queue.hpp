@@ -39,6 +39,9 @@ namespace concur::inline CONCUR_ABI {
 ///
 /// May be destroyed as soon as all calls have returned; what is left in it is destroyed with it. All members but
 /// construction and destruction may be called from any thread.
+///
+/// With GCC 12 an element that is an aggregate has to have a name before `co_await q.async_put(…)`: a temporary inside
+/// an await is destroyed twice.
 template <class T, class Store>
 class basic_queue {
  public:
