@@ -15,8 +15,10 @@
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
+#include <concur/coro/timeout.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/loop/readiness.hpp>
+#include <concur/sync/event.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -739,6 +741,34 @@ TEST_CASE("a child that was forked in a callback does not go on as the loop, and
   }
   CHECK_FALSE(refused);
   CHECK(support::child_was_right(child));
+}
+
+TEST_CASE("a child that was forked in a task, and sleeps there or sets a limit, does not go on as the loop") {
+  static auto const body = [](pid_t& child, bool limited, concur::event& never) -> concur::task<> {
+    child = ::fork();
+    if (child != 0) co_return;
+    ::alarm(60);
+    if (limited) {
+      co_await concur::timeout(1h, never.async_wait());
+    } else {
+      co_await concur::sleep_for(1h);
+    }
+  };
+  for (bool const limited : {false, true}) {
+    INFO((limited ? "a limit" : "a sleep"));
+    concur::event never;
+    event_loop loop;
+    pid_t child = -1;
+    bool refused = false;
+    try {
+      loop.run(body(child, limited, never));
+    } catch (concur::misuse const&) {
+      refused = true;
+    }
+    if (child == 0) support::end_child(refused);
+    CHECK_FALSE(refused);
+    CHECK(support::child_was_right(child));
+  }
 }
 
 TEST_CASE("several threads stop a loop at the same time, again and again") {

@@ -354,7 +354,9 @@ inline void event_loop::stop_item::run_item(work& self) noexcept {
 
 inline void event_loop::arm(timer_node& node, time_point when) {
   assert_own_thread();
-  require_open();
+  // In a child process it is not refused here, since those who arm may not be able to bear that, but when the loop
+  // would rest.
+  CONCUR_ASSERT(!is_closed(), "a timer of an event loop was armed that is closed");
   contents_.timers.add(node, when);
 }
 
