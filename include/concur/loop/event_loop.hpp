@@ -101,7 +101,9 @@ class event_loop final : public executor, private process_wide::registry_entry {
   /// nobody wakes them.
   ///
   /// On the main thread an interrupt from the keyboard (SIGINT), if the program has not arranged otherwise, cancels
-  /// `body` instead of ending the process, once; so this throws `cancelled` unless the task decides differently.
+  /// `body` instead of ending the process, once; so this throws `cancelled` unless the task decides differently. That
+  /// is no std::exception: loop/run.hpp shows a `main` for it. A signal that comes in the first round, or in the last
+  /// one, too late for `body`, has its default effect: it ends the process, in the second case when `body` has ended.
   template <class T>
   T run(task<T> body, std::string_view name = {}, source_place place = __builtin_source_location());
   /// Runs `f()`, which gives a task, and keeps a copy of `f` until that has ended: for lambdas with captures, which

@@ -87,6 +87,10 @@ class alignas(cache_line_size) loop_inbox {
   static constexpr std::uint64_t bit(int signal) noexcept { return std::uint64_t{1} << (signal - 1); }
   bool signalled() const noexcept { return signals_.load(std::memory_order_relaxed) != 0; }
   std::uint64_t take_signals() noexcept { return signals_.exchange(0, std::memory_order_acquire); }
+  /// Takes that one, and returns whether it came.
+  bool take_signal(int signal) noexcept {
+    return signalled() && (signals_.fetch_and(~bit(signal), std::memory_order_acquire) & bit(signal)) != 0;
+  }
 
   /// Sleeps until somebody posts or until `deadline`; may return for no reason.
   void sleep(time_point deadline) noexcept {
