@@ -7,6 +7,8 @@
 //     concur::future<int> h = concur::spawn(pool, [&words](int limit) -> concur::task<int> { … }, 10);
 //     concur::future<int> i = concur::spawn([&words]() -> concur::task<int> { … }, "counter");
 //     int const n = co_await f;
+//
+// For users of GCC 12: inside a co_await expression capture by reference, or name the lambda first.
 #pragma once
 
 #include <concur/core/await_link.hpp>
