@@ -15,8 +15,10 @@
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/task.hpp>
+#include <concur/coro/timeout.hpp>
 #include <concur/coro/yield.hpp>
 #include <concur/loop/readiness.hpp>
+#include <concur/sync/event.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -455,6 +457,63 @@ TEST_CASE("close cancels the tasks, waits for them, and drops what callbacks are
   CHECK_THROWS_AS(loop.run_forever(), concur::misuse);
 }
 
+TEST_CASE("a stop of a closed loop stops nothing, nor the loop that comes after it") {
+  std::optional<event_loop> loop(std::in_place);
+  loop->close();
+  loop->stop();
+  CHECK(loop->is_closed());
+  loop.emplace();  // in the same place, and with what the first one has left behind
+  int called = 0;
+  loop->call_soon([&] { loop->call_soon([&] { ++called; }); });
+  CHECK(loop->run_until([&] { return called == 1; }));
+}
+
+TEST_CASE("what other threads post and spawn beside close is refused, or over when the loop is closed") {
+  static auto const body = [](std::atomic<int>& begun, counted_value) -> concur::task<> {
+    ++begun;
+    co_await concur::yield();
+  };
+  int const before = counted_value::alive();
+  for (int round = 0; round < rounds(1'000); ++round) {
+    std::optional<event_loop> loop(std::in_place);
+    std::vector<concur::future<void>> spawned;
+    std::atomic<int> begun{0}, called{0}, posted{0};
+    support::hammer crowd;
+    crowd.add([&] {
+      try {
+        for (int i = 0; i < 20; ++i) spawned.push_back(concur::spawn(*loop, body(begun, counted_value())));
+      } catch (concur::misuse const&) {
+      }
+    });
+    crowd.add([&] {
+      try {
+        for (int i = 0; i < 20; ++i, ++posted) loop->post([&called, held = counted_value()] { ++called; });
+      } catch (concur::misuse const&) {
+      }
+    });
+    crowd.add([&] {
+      for (int i = 0; i < 5; ++i) loop->stop();
+    });
+    crowd.add([&] {
+      for (int i = 0; i < round % 50 * 10; ++i) concur::os::spin_pause();
+      if (round % 2 == 0) run_ready(*loop);
+      loop->close();
+    });
+    crowd.run();
+    int ended_well = 0;
+    for (auto& each : spawned) {
+      REQUIRE(each.done());
+      ended_well += each.error() == nullptr ? 1 : 0;
+    }
+    REQUIRE(ended_well <= begun);
+    REQUIRE(called <= posted);
+    REQUIRE(counted_value::alive() == before);
+    loop.emplace();
+    run_ready(*loop);
+    REQUIRE(begun <= int(spawned.size()));
+  }
+}
+
 TEST_CASE("the destructor closes the loop") {
   int const before = counted_value::alive();
   auto const body = []() -> concur::task<> {
@@ -682,6 +741,34 @@ TEST_CASE("a child that was forked in a callback does not go on as the loop, and
   }
   CHECK_FALSE(refused);
   CHECK(support::child_was_right(child));
+}
+
+TEST_CASE("a child that was forked in a task, and sleeps there or sets a limit, does not go on as the loop") {
+  static auto const body = [](pid_t& child, bool limited, concur::event& never) -> concur::task<> {
+    child = ::fork();
+    if (child != 0) co_return;
+    ::alarm(60);
+    if (limited) {
+      co_await concur::timeout(1h, never.async_wait());
+    } else {
+      co_await concur::sleep_for(1h);
+    }
+  };
+  for (bool const limited : {false, true}) {
+    INFO((limited ? "a limit" : "a sleep"));
+    concur::event never;
+    event_loop loop;
+    pid_t child = -1;
+    bool refused = false;
+    try {
+      loop.run(body(child, limited, never));
+    } catch (concur::misuse const&) {
+      refused = true;
+    }
+    if (child == 0) support::end_child(refused);
+    CHECK_FALSE(refused);
+    CHECK(support::child_was_right(child));
+  }
 }
 
 TEST_CASE("several threads stop a loop at the same time, again and again") {

@@ -6,12 +6,14 @@
 
 #include "support/bounded.hpp"
 
+#include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/sync/event.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 namespace {
 
@@ -173,10 +175,10 @@ twice const late(
         changed.set();
         serve(inbox, more_runs, 1);
       });
-      s.thread("late", [&] { inbox.post(first); });
+      s.thread("late", [&] { check(inbox.post(first), "refused"); });
       s.thread("poster", [&] {
         changed.wait();
-        inbox.post(second);
+        check(inbox.post(second), "refused");
       });
     },
     explored::schedules_of_three());
@@ -212,9 +214,56 @@ twice const signal_beside_post(
         ready.take_all()->run();
       });
       s.thread("signalled", [&] { inbox.signal(1); });
-      s.thread("poster", [&] { inbox.post(item); });
+      s.thread("poster", [&] { check(inbox.post(item), "refused"); });
     },
     explored::schedules_of_three());
+
+/// Counts its end.
+class counts_end {
+ public:
+  explicit counts_end(counted& ends) noexcept : ends_(&ends) {}
+  counts_end(counts_end&& other) noexcept : ends_(std::exchange(other.ends_, nullptr)) {}
+  counts_end& operator=(counts_end&&) = delete;
+  ~counts_end() {
+    if (ends_ != nullptr) ends_->add();
+  }
+
+ private:
+  counted* ends_;
+};
+
+twice const beside_close("loop", "a post of a function beside close", [](scenario& s) {
+  auto& loop = s.make<event_loop>();
+  auto& refused = s.make<counted>();
+  auto& called = s.make<counted>();
+  auto& ended = s.make<counted>();
+  s.thread("closer", [&] { loop.close(); });
+  s.thread("poster", [&] {
+    try {
+      loop.post([&called, end = counts_end(ended)] { called.add(); });
+    } catch (concur::misuse const&) {
+      refused.add();
+    }
+  });
+  s.finally([&] {
+    check(ended.get() == 1, "the function was forgotten");
+    check(called.get() == 0 || refused.get() == 0, "refused and called");
+  });
+});
+
+twice const stop_beside_close("loop", "a post behind a stop beside close", [](scenario& s) {
+  auto& loop = s.make<event_loop>();
+  auto& ended = s.make<counted>();
+  s.thread("closer", [&] { loop.close(); });
+  s.thread("stopper", [&] {
+    loop.stop();
+    try {
+      loop.post([end = counts_end(ended)] {});
+    } catch (concur::misuse const&) {
+    }
+  });
+  s.finally([&] { check(ended.get() == 1, "the function was forgotten"); });
+});
 
 twice const with_timer("loop", "a post beside a loop that sleeps until a timer", [](scenario& s) {
   auto& loop = s.make<event_loop>();

@@ -6,6 +6,7 @@
 
 #include "support/bounded.hpp"
 
+#include <concur/core/errors.hpp>
 #include <concur/core/hop.hpp>
 #include <concur/coro/cancel_scope.hpp>
 #include <concur/coro/sleep.hpp>
@@ -17,6 +18,7 @@
 #include <concur/sync/semaphore.hpp>
 
 #include <chrono>
+#include <optional>
 #include <utility>
 
 namespace {
@@ -98,6 +100,30 @@ twice const message_beside_wake(
       s.finally([&st] { check_one_of_both(st); });
     },
     explored::schedules_of_three());
+
+task<> counts(counted& runs) {
+  runs.add();
+  co_return;
+}
+
+// Either it is refused, or it is over when the loop is closed.
+twice const spawn_beside_close("loop_tasks", "a spawn beside close", [](scenario& s) {
+  auto& loop = s.make<event_loop>();
+  auto& runs = s.make<counted>();
+  auto& accepted = s.make<std::optional<future<void>>>();
+  s.thread("closer", [&] { loop.close(); });
+  s.thread("spawner", [&] {
+    try {
+      accepted = spawn(loop, counts(runs));
+    } catch (concur::misuse const&) {
+    }
+  });
+  s.finally([&] {
+    check(!accepted || accepted->done(), "a task was forgotten");
+    check(runs.get() == (accepted && accepted->error() == nullptr ? 1 : 0),
+          "refused or cancelled, and run, or neither");
+  });
+});
 
 task<> sleep(state& st, last_breath) {
   int const one = 1;

@@ -357,6 +357,22 @@ TEST_CASE("an interrupt ends the process while a task of run has never been susp
   CHECK(end_of_child([] { concur::run(spins()); }) == SIGINT);
 }
 
+TEST_CASE("an interrupt in the last round of a task of run ends the process, since nobody can be told of it") {
+  static auto const last = []() -> task<> {
+    co_await a_few_rounds();
+    ::raise(SIGINT);
+  };
+  CHECK(end_of_child([] { concur::run(last()); }) == SIGINT);
+  // What is there to be told of it keeps it.
+  static auto const told = []() -> task<> {
+    signal_set mine(SIGINT);
+    co_await a_few_rounds();
+    ::raise(SIGINT);
+    co_await mine.next();
+  };
+  CHECK(end_of_child([] { concur::run(told()); }) == 0);
+}
+
 TEST_CASE("on another thread than the main one run leaves interrupts alone") {
   static auto const raises = [](bool really) -> task<> {
     co_await a_few_rounds();

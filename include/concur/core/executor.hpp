@@ -79,6 +79,11 @@ class executor {
   /// The same for the last thing that an item does, which this executor runs: it may begin when that returns.
   virtual void post_next(work& item) noexcept { post(item); }
 
+  /// The same for a task that was admitted and has not begun: an executor of one thread that has been closed since may
+  /// refuse, by an exception, what comes from elsewhere. Then nothing was posted, and the task is not admitted any
+  /// more.
+  virtual void post_admitted(work& item) { post(item); }
+
   /// Whether each of its threads begins what it has posted itself newest first.
   virtual bool newest_first() const noexcept { return false; }
 

@@ -6,6 +6,8 @@
 //     button.on_click([&] { search.cancel(); });
 //     search.cancel_after(10s);
 //     std::optional<page> found = co_await search.run(look_for(word));     // nothing if it was cancelled
+//
+// For users of GCC 12: inside a co_await expression capture by reference, or name the lambda first.
 #pragma once
 
 #include <concur/coro/detail/scoped_operation.hpp>

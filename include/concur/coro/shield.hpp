@@ -3,6 +3,8 @@
 // Something that a cancel of the one who waits for it does not end. Python's asyncio.shield.
 //
 //     co_await concur::shield(save(document));     // goes on to its end, whatever happens to this task
+//
+// For users of GCC 12: inside a co_await expression capture by reference, or name the lambda first.
 #pragma once
 
 #include <concur/core/await_link.hpp>

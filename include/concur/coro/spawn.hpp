@@ -7,6 +7,8 @@
 //     concur::future<int> h = concur::spawn(pool, [&words](int limit) -> concur::task<int> { … }, 10);
 //     concur::future<int> i = concur::spawn([&words]() -> concur::task<int> { … }, "counter");
 //     int const n = co_await f;
+//
+// For users of GCC 12: inside a co_await expression capture by reference, or name the lambda first.
 #pragma once
 
 #include <concur/core/await_link.hpp>
@@ -35,8 +37,8 @@ namespace concur::inline CONCUR_ABI {
 /// before it goes.
 ///
 /// Any thread, as long as `where` lives. Costs one recycled block, and one more for a name, which is copied, or for a
-/// reference. Throws std::bad_alloc; for a task without a coroutine, misuse; and what the executor refuses it with, as
-/// a pool does by `closed` after a shutdown. Then `body` is destroyed.
+/// reference. Throws std::bad_alloc; for a task without a coroutine, misuse; and what the executor refuses it with: a
+/// pool by `closed` after a shutdown, an event loop by misuse after it was closed. Then `body` is destroyed.
 template <class T>
 future<detail::kept_type<T>> spawn(executor& where, task<T> body, std::string_view name = {},
                                    source_place place = __builtin_source_location()) {

@@ -7,6 +7,8 @@
 //
 // When the limit has passed the operation is cancelled, and waited for: what it holds it has given back by then, and
 // nothing that it took is lost. If it succeeds all the same, its value counts.
+//
+// For users of GCC 12: inside a co_await expression capture by reference, or name the lambda first.
 #pragma once
 
 #include <concur/coro/detail/scoped_operation.hpp>

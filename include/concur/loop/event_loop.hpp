@@ -101,7 +101,9 @@ class event_loop final : public executor, private process_wide::registry_entry {
   /// nobody wakes them.
   ///
   /// On the main thread an interrupt from the keyboard (SIGINT), if the program has not arranged otherwise, cancels
-  /// `body` instead of ending the process, once; so this throws `cancelled` unless the task decides differently.
+  /// `body` instead of ending the process, once; so this throws `cancelled` unless the task decides differently. That
+  /// is no std::exception: loop/run.hpp shows a `main` for it. A signal that comes in the first round, or in the last
+  /// one, too late for `body`, has its default effect: it ends the process, in the second case when `body` has ended.
   template <class T>
   T run(task<T> body, std::string_view name = {}, source_place place = __builtin_source_location());
   /// Runs `f()`, which gives a task, and keeps a copy of `f` until that has ended: for lambdas with captures, which
@@ -153,7 +155,7 @@ class event_loop final : public executor, private process_wide::registry_entry {
   /// thread, when it was closed, or in a child process; and `deadlock`, see event_loop_options::virtual_time.
   void run_forever();
 
-  /// Makes `run_forever` return. Any thread.
+  /// Makes `run_forever` return. Does nothing when it is closed. Any thread.
   void stop() noexcept;
 
   /// For those who run a loop until something has happened there: calls `begin()` on the loop's thread, with the loop
@@ -167,8 +169,9 @@ class event_loop final : public executor, private process_wide::registry_entry {
   }
 
   /// Cancels its tasks, and runs it until they have ended; callbacks are still called meanwhile, and those that are
-  /// left then never will be. Afterwards the loop can do nothing any more. Throws misuse while it runs, and in a child
-  /// process. Does nothing when it is closed.
+  /// left then never will be. Afterwards the loop can do nothing any more. What other threads post or spawn meanwhile
+  /// is either refused with misuse, or accepted: then a task is cancelled, and a function is destroyed, called or not,
+  /// before this returns. Throws misuse while it runs, and in a child process. Does nothing when it is closed.
   void close();
 
   [[nodiscard]] bool is_running() const noexcept {
@@ -265,7 +268,9 @@ class event_loop final : public executor, private process_wide::registry_entry {
 
   // ---- as an executor
 
+  /// Requires: it is not closed; what came before that is run.
   void post(work& item) noexcept override;
+  void post_admitted(work& item) override;
   bool post_last(work& item) noexcept override {
     if (goes_on()) return false;
     ready_.push(item);
@@ -297,6 +302,7 @@ class event_loop final : public executor, private process_wide::registry_entry {
   activity doing() const noexcept { return activity_.load(std::memory_order_relaxed); }
   void set_activity(activity now) noexcept { activity_.store(now, std::memory_order_relaxed); }
 
+  [[noreturn]] static void throw_closed();
   void require_open() const;
   running_parties& require_runnable() const;
   bool lost() const noexcept { return forks_ != process_wide::forks.load(std::memory_order_relaxed); }

@@ -5,6 +5,15 @@
 //     concur::task<int> hello() { co_await concur::sleep_for(1s); co_return 42; }
 //     int main() { return concur::run(hello()); }
 //     int const n = concur::run([&](int seconds) -> concur::task<int> { … }, 3);
+//
+// On the main thread Ctrl-C cancels the task, from its second round on. Then `run` throws `cancelled`, which no handler
+// of std::exception catches:
+//
+//     int main() try {
+//       concur::run(serve());
+//     } catch (concur::cancelled const&) {
+//       return 130;  // as a shell has it for SIGINT
+//     }
 #pragma once
 
 #include <concur/core/await_link.hpp>
@@ -19,8 +28,9 @@
 
 namespace concur::inline CONCUR_ABI {
 
-/// Runs `body` on the calling thread, in a loop that the thread keeps for this: as `event_loop::run`. Throws
-/// std::bad_alloc as well.
+/// Runs `body` on the calling thread, in a loop that the thread keeps for this: as `event_loop::run`, also in what an
+/// interrupt from the keyboard (SIGINT) does: it makes this throw `cancelled`, which is no std::exception, but in the
+/// first round it ends the process. Throws std::bad_alloc as well.
 template <class T>
 T run(task<T> body, std::string_view name = {}, source_place place = __builtin_source_location()) {
   return detail::loop_of_this_thread().run(std::move(body), name, place);

@@ -84,7 +84,13 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
   static future<T> start(executor& where, owned_coroutine<T>&& body, task_origin&& origin) {
     spawned& made = admitted(where, std::move(origin));
     future<T> result(adopt_state, made);
-    made.begin_with(body.release());  // the last access
+    try {
+      made.begin_admitted_with(body.handle());  // the last access
+    } catch (...) {
+      made.drop_reference();  // the task's own
+      throw;
+    }
+    body.release();
     return result;
   }
   static future<T> start_here(executor& where, owned_coroutine<T>&& body, task_origin&& origin) {

@@ -38,13 +38,14 @@ class task_root : public task_context {
 
   /// Posts it. The last access: it may have ended before this returns.
   void begin_with(handle_type coroutine) noexcept {
-    if (where().is_elsewhere()) {
-      prepare(coroutine);
-      set_function(&enter_and_run_first);
-    } else {
-      enter_with(coroutine);
-    }
+    stand_by(coroutine);
     where().post(*this);
+  }
+  /// The same for one that was admitted. Throws what the executor refuses it with after all: then it has not begun, and
+  /// the coroutine is the caller's.
+  void begin_admitted_with(handle_type coroutine) {
+    stand_by(coroutine);
+    where().post_admitted(*this);
   }
   /// The same by one who runs on its executor.
   void begin_here_with(handle_type coroutine) noexcept {
@@ -71,6 +72,15 @@ class task_root : public task_context {
  private:
   Derived& derived() noexcept { return static_cast<Derived&>(*this); }
   void enter_scope() noexcept { scope().add(*this); }
+
+  void stand_by(handle_type coroutine) noexcept {
+    if (where().is_elsewhere()) {
+      prepare(coroutine);
+      set_function(&enter_and_run_first);
+    } else {
+      enter_with(coroutine);
+    }
+  }
 
   static void enter_and_run_first(work& self) noexcept {
     static_cast<task_root&>(self).enter_scope();

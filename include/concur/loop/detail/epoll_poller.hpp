@@ -276,7 +276,7 @@ inline void epoll_poller::dispatch_some(int timeout_ms, timespec const* timeout)
   long count = -1;
   if (timeout != nullptr) {
     count = ::syscall(SYS_epoll_pwait2, epoll_.get(), events, most_events, timeout, nullptr, 0);
-    if (count < 0 && errno == ENOSYS) {
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) {  // EPERM: an old sandbox that does not know it
       auto const seconds = std::min<std::int64_t>(timeout->tv_sec, 86'400);
       timeout_ms = static_cast<int>(seconds * 1000 + (timeout->tv_nsec + 999'999) / 1'000'000);
       timeout = nullptr;

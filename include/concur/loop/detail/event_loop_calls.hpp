@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The calls that an event loop is asked to make, soon or later: the functions of class event_loop.
+// What an event loop is asked to run and to call, soon or later: the functions of class event_loop.
 #pragma once
 
+#include <concur/core/assert.hpp>
 #include <concur/core/deadline.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/loop/callback_handle.hpp>
@@ -14,6 +15,19 @@
 #include <utility>
 
 namespace concur::inline CONCUR_ABI {
+
+inline void event_loop::post(work& item) noexcept {
+  if (current_executor() == this) return ready_.push(item);
+  CONCUR_ASSERT(!lost(), "work was posted to an event loop of the parent process");
+  [[maybe_unused]] bool const taken = inbox_.post(item);
+  CONCUR_ASSERT(taken, "work was posted to an event loop that is closed");
+}
+
+inline void event_loop::post_admitted(work& item) {
+  if (current_executor() == this) return ready_.push(item);
+  if (!inbox_.post(item)) [[unlikely]]
+    throw_closed();
+}
 
 template <class Function, class... Arguments>
 detail::loop_callback& event_loop::make_callback(Function&& function, Arguments&&... arguments) {
@@ -50,7 +64,14 @@ callback_handle event_loop::call_when_due(time_point when, Function&& function, 
 template <class Function, class... Arguments>
   requires(!std::derived_from<std::remove_cvref_t<Function>, work>)
 void event_loop::post(Function&& function, Arguments&&... arguments) {
-  post(make_callback(std::forward<Function>(function), std::forward<Arguments>(arguments)...));
+  auto& made = make_callback(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+  try {
+    post_admitted(made);
+  } catch (...) {
+    made.cancel();
+    made.drop_reference();
+    throw;
+  }
 }
 
 }  // namespace concur::inline CONCUR_ABI

@@ -82,9 +82,13 @@ inline event_loop::~event_loop() {
   detail::loop_inbox::release(inbox_);
 }
 
+[[gnu::cold, gnu::noinline]] inline void event_loop::throw_closed() {
+  throw misuse("an event loop was used after it was closed");
+}
+
 inline void event_loop::require_open() const {
   if (is_closed()) [[unlikely]]
-    throw misuse("an event loop was used after it was closed");
+    throw_closed();
   if (lost()) [[unlikely]]
     throw misuse("an event loop was used in a child process, where its tasks do not exist");
 }
@@ -325,7 +329,8 @@ inline void event_loop::close_here() noexcept {
       while (!callbacks_.timed.empty()) callbacks_.timed.front().cancel();
       inbox_.take_into(ready_);
       if (!ready_.empty()) run_ready();
-    } while (!ready_.empty() || !inbox_.empty() || !callbacks_.timed.empty() || !contents_.tasks.empty());
+      // What another thread posts from now on is either in the inbox before it closes, and is run here, or refused.
+    } while (!ready_.empty() || !callbacks_.timed.empty() || !contents_.tasks.empty() || !inbox_.close());
   }
   set_activity(activity::closed);
 }
@@ -337,7 +342,8 @@ inline void event_loop::stop() noexcept {
   }
   // From another thread it stands behind what that thread has posted. acquire: the loop has done with the item.
   // mutant: the link in the item, here and below, is nothing that the explorer sees.
-  if (!stop_.posted.exchange(true, std::memory_order_acquire)) inbox_.post(stop_);
+  if (stop_.posted.exchange(true, std::memory_order_acquire)) return;
+  static_cast<void>(inbox_.post(stop_));  // a loop that is closed has stopped for good
 }
 
 inline void event_loop::stop_item::run_item(work& self) noexcept {
@@ -346,15 +352,11 @@ inline void event_loop::stop_item::run_item(work& self) noexcept {
   mine.loop_.stopping_ = true;
 }
 
-inline void event_loop::post(work& item) noexcept {
-  if (current_executor() == this) return ready_.push(item);
-  CONCUR_ASSERT(!is_closed() && !lost(), "work was posted to an event loop that is closed, or of the parent process");
-  inbox_.post(item);
-}
-
 inline void event_loop::arm(timer_node& node, time_point when) {
   assert_own_thread();
-  require_open();
+  // In a child process it is not refused here, since those who arm may not be able to bear that, but when the loop
+  // would rest.
+  CONCUR_ASSERT(!is_closed(), "a timer of an event loop was armed that is closed");
   contents_.timers.add(node, when);
 }
 

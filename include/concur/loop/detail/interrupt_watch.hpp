@@ -19,7 +19,10 @@ class interrupt_watch final : public signal_receiver {
  public:
   interrupt_watch(loop_signals& signals, Function on_interrupt) noexcept
       : signals_(signals), on_interrupt_(on_interrupt) {}
-  ~interrupt_watch() { stop(); }
+  /// One that came too late to be told of, in the last round, does what it did before.
+  ~interrupt_watch() {
+    if (stop()) ::raise(SIGINT);
+  }
   interrupt_watch(interrupt_watch const&) = delete;
   interrupt_watch& operator=(interrupt_watch const&) = delete;
 
@@ -35,13 +38,12 @@ class interrupt_watch final : public signal_receiver {
   }
   // The second one finds the signal as it was.
   void signals_arrived(std::uint64_t) noexcept override {
-    stop();
+    static_cast<void>(stop());
     on_interrupt_();
   }
 
-  void stop() noexcept {
-    if (std::exchange(watching_, false)) signals_.remove_default(*this, SIGINT);
-  }
+  // Returns whether one has come of which nobody was told.
+  bool stop() noexcept { return std::exchange(watching_, false) && signals_.remove_default(*this, SIGINT); }
 
   loop_signals& signals_;
   Function const on_interrupt_;

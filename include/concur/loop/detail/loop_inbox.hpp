@@ -43,16 +43,27 @@ class alignas(cache_line_size) loop_inbox {
   static loop_inbox& acquire();
   static void release(loop_inbox& used) noexcept;
 
-  /// Puts the item in and wakes the loop if it sleeps. The loop may be gone before this returns.
-  void post(work& item) noexcept {
+  /// Puts the item in and wakes the loop if it sleeps. The loop may be gone before this returns. Returns false, and has
+  /// not touched the item but for its link, if the inbox is closed.
+  [[nodiscard]] bool post(work& item) noexcept {
     work* first = newest_.load(std::memory_order_relaxed);
     do {
+      if (first == closed_mark()) [[unlikely]]
+        return false;
       item.set_next(first);
     } while (!newest_.compare_exchange_weak(first, &item, std::memory_order_seq_cst, std::memory_order_relaxed));
     if (sleep_.load(std::memory_order_seq_cst) != awake) wake();
+    return true;
   }
 
-  /// Whether there is nothing to take.
+  /// Closes it, if it is empty, and returns whether it was. From then on nothing goes in, until it serves another loop.
+  // The word that posters exchange decides between them and the loop. relaxed: it hands nothing over.
+  bool close() noexcept {
+    work* none = nullptr;
+    return newest_.compare_exchange_strong(none, closed_mark(), std::memory_order_relaxed, std::memory_order_relaxed);
+  }
+
+  /// Whether there is nothing to take. This and `take_into`: while it is not closed.
   // relaxed: what is missed now is found in the next round, or before the loop sleeps.
   bool empty() const noexcept { return newest_.load(std::memory_order_relaxed) == nullptr; }
 
@@ -76,6 +87,10 @@ class alignas(cache_line_size) loop_inbox {
   static constexpr std::uint64_t bit(int signal) noexcept { return std::uint64_t{1} << (signal - 1); }
   bool signalled() const noexcept { return signals_.load(std::memory_order_relaxed) != 0; }
   std::uint64_t take_signals() noexcept { return signals_.exchange(0, std::memory_order_acquire); }
+  /// Takes that one, and returns whether it came.
+  bool take_signal(int signal) noexcept {
+    return signalled() && (signals_.fetch_and(~bit(signal), std::memory_order_acquire) & bit(signal)) != 0;
+  }
 
   /// Sleeps until somebody posts or until `deadline`; may return for no reason.
   void sleep(time_point deadline) noexcept {
@@ -102,7 +117,11 @@ class alignas(cache_line_size) loop_inbox {
   void wake() noexcept;
   void start_anew() noexcept;
 
-  os::atomic<work*> newest_{nullptr};  // pushed by posters, taken whole by the loop
+  // No work item is where the inbox is.
+  work* closed_mark() noexcept { return reinterpret_cast<work*>(this); }
+
+  // Null, the mark, or the first of a list: pushed by posters, taken whole and closed by the loop.
+  os::atomic<work*> newest_{nullptr};
   os::atomic<std::uint32_t> sleep_{awake};  // how the loop sleeps: written by it, set to awake by the one who wakes it
   os::atomic<std::uint64_t> signals_{0};  // set by handlers, taken by the loop
   os::atomic<int> eventfd_{-1};  // written by the loop before it first sleeps in poll
@@ -138,13 +157,14 @@ inline void loop_inbox::release(loop_inbox& used) noexcept {
 }
 
 inline void loop_inbox::start_anew() noexcept {
+  // relaxed: whoever posts to the new loop learns of it later. The last loop has left nothing here but the mark.
+  newest_.store(nullptr, std::memory_order_relaxed);
   unsigned const now = process_wide::forks.load(std::memory_order_relaxed);
   if (forks_ == now) return;
   // It comes from the parent process, which would share the eventfd and lose its wakes to this one. None of the
   // parent's threads is here, so this one may be closed.
   forks_ = now;
   if (int const shared = eventfd_.exchange(-1, std::memory_order_relaxed); shared >= 0) ::close(shared);
-  newest_.store(nullptr, std::memory_order_relaxed);
   wake_up();
 }
 

@@ -59,10 +59,14 @@ class loop_signals {
     by_default_ = &receiver;
     return true;
   }
-  void remove_default(signal_receiver& receiver, int signal) noexcept {
-    if (receiver.at_home()) signal_table::give_back_default(signal);
+  /// Returns whether it came, after the last `deliver`, and nobody else here wants it.
+  // Not so if the handler is on its way on another thread: then it comes too late for anybody.
+  bool remove_default(signal_receiver& receiver, int signal) noexcept {
+    bool const mine = receiver.at_home();
+    if (mine) signal_table::give_back_default(signal);
     receiver.wanted_ = 0;
     by_default_ = nullptr;
+    return mine && !wanted(signal) && inbox_.take_signal(signal);
   }
 
   /// Tells them what has come, and returns it.
@@ -80,6 +84,12 @@ class loop_signals {
   static constexpr std::uint64_t bit(int signal) noexcept { return loop_inbox::bit(signal); }
 
  private:
+  bool wanted(int signal) noexcept {
+    for (signal_receiver const& each : receivers_) {
+      if ((each.wanted_ & bit(signal)) != 0) return true;
+    }
+    return false;
+  }
   void enter(signal_receiver& receiver, int signal) noexcept {
     if ((receiver.wanted_ & bit(signal)) != 0) signal_table::give_back(signal);  // it had it already
     receiver.wanted_ |= bit(signal);

@@ -65,6 +65,7 @@ class pool_state final : public executor, public process_wide::registry_entry {
     return true;
   }
   void post_next(work& item) noexcept override;
+  void post_admitted(work& item) override { pool_state::post(item); }
   bool newest_first() const noexcept override { return true; }
   void arm(timer_node& node, time_point when) override {
     if (work_.timers().add(node, when)) inlet().wake_one();
