@@ -109,6 +109,21 @@ twice const last_of_two(
     },
     explored::schedules_of_three());
 
+// A stop may find that of another under way: then that one has to show what came before both.
+twice const stopped_by_two("loop", "run until two have stopped it", [](scenario& s) {
+  auto& loop = s.make<event_loop>();
+  auto& left = s.make<concur::os::atomic<int>>(2);
+  s.thread("loop", [&] {
+    while (left.load(std::memory_order_relaxed) != 0) loop.run_forever();
+  });
+  for (auto const* name : {"stopper", "another"}) {
+    s.thread(name, [&] {
+      left.fetch_sub(1, std::memory_order_relaxed);
+      loop.stop();
+    });
+  }
+});
+
 twice const stopped("loop", "stop beside a loop that falls asleep, and its destructor", [](scenario& s) {
   auto& loop = s.make<std::optional<event_loop>>(std::in_place);
   s.thread("loop", [&] {

@@ -155,7 +155,7 @@ class event_loop final : public executor, private process_wide::registry_entry {
   /// thread, when it was closed, or in a child process; and `deadlock`, see event_loop_options::virtual_time.
   void run_forever();
 
-  /// Makes `run_forever` return. Does nothing when it is closed. Any thread.
+  /// Makes `run_forever` return, which sees all that came before. Does nothing when it is closed. Any thread.
   void stop() noexcept;
 
   /// For those who run a loop until something has happened there: calls `begin()` on the loop's thread, with the loop

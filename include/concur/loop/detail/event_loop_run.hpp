@@ -340,15 +340,17 @@ inline void event_loop::stop() noexcept {
     stopping_ = true;
     return;
   }
-  // From another thread it stands behind what that thread has posted. acquire: the loop has done with the item.
+  // From another thread it stands behind what that thread has posted. acq_rel: the loop has done with the item, and if
+  // it has not, it will see what came before this stop too.
   // mutant: the link in the item, here and below, is nothing that the explorer sees.
-  if (stop_.posted.exchange(true, std::memory_order_acquire)) return;
+  if (stop_.posted.exchange(true, std::memory_order_acq_rel)) return;
   static_cast<void>(inbox_.post(stop_));  // a loop that is closed has stopped for good
 }
 
 inline void event_loop::stop_item::run_item(work& self) noexcept {
   auto& mine = static_cast<stop_item&>(self);
-  mine.posted.store(false, std::memory_order_release);  // mutant: see stop
+  // acq_rel: see stop. An exchange: a store would not be ordered after the stops that have found the item posted.
+  mine.posted.exchange(false, std::memory_order_acq_rel);  // mutant: see stop
   mine.loop_.stopping_ = true;
 }
 
