@@ -37,6 +37,7 @@
 #include <concur/core/exit_status.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/hop.hpp>
+#include <concur/core/in_static_storage.hpp>
 #include <concur/core/intrusive_list.hpp>
 #include <concur/core/lock_owner.hpp>
 #include <concur/core/move_only_function.hpp>

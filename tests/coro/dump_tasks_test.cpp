@@ -443,7 +443,8 @@ task<> busy_life(concur::semaphore& coins, concur::executor& there) {
 
 }  // namespace
 
-TEST_CASE("tasks of several threads come, go and are cancelled while another thread lists them", "[dump_tasks]") {
+TEST_CASE("tasks of several threads come, go and are cancelled while another thread lists them",
+          "[dump_tasks][large]") {
   std::size_t const many = std::size_t(support::rounds(3'000)), at_once = 32;
   std::atomic<bool> over{false};
   std::size_t wrong = 0;

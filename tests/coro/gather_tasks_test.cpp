@@ -402,7 +402,7 @@ task<> waits_at_depth(int depth, int& ended) {
 
 }  // namespace
 
-TEST_CASE("gather of tasks: wide and deep, without stack", "[coro]") {
+TEST_CASE("gather of tasks: wide and deep, without stack", "[coro][large]") {
   CHECK(value_of(tree(10)) == 1024);
   int const deep = rounds(100'000);
   CHECK(value_of(line(deep)) == deep);

@@ -534,7 +534,7 @@ task<> nested_children(int depth, int& ended) {
 
 }  // namespace
 
-TEST_CASE("task_group: many children, and groups nested deeply", "[coro]") {
+TEST_CASE("task_group: many children, and groups nested deeply", "[coro][large]") {
   int const many = rounds(100'000);
   int ended = 0;
   auto child = [&]() -> task<> {
