@@ -3,6 +3,7 @@
 
 #include <concur/core/hop.hpp>
 #include <concur/coro/async_generator.hpp>
+#include <concur/coro/shield.hpp>
 #include <concur/coro/sleep.hpp>
 #include <concur/coro/spawn.hpp>
 #include <concur/coro/yield.hpp>
@@ -18,6 +19,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -134,6 +136,26 @@ TEST_CASE("a task that waits is shown with its name, its places and its await ch
   e.set();
   (*here).run_all();
   CHECK(describe_tasks(here).empty());
+}
+
+TEST_CASE("a task that is shielded was spawned where that was said", "[dump_tasks]") {
+  loop here(sharing::one_thread);
+  event e;
+  auto const line = unsigned(__LINE__ + 3);
+  auto const shielding = [&e]() -> task<> {
+    auto const body = [&e] { return leaf(e); };
+    co_await concur::shield(body);
+  };
+  auto const with_argument = [&e]() -> task<> { co_await concur::shield(leaf, std::ref(e)); };
+  auto first = spawn(here, shielding, "first");
+  auto second = spawn(here, with_argument, "second");
+  (*here).run_all();
+  auto const text = describe_tasks(here);
+  INFO(text);
+  CHECK(contains(text, "task spawned at " + at(line)));
+  CHECK_FALSE(contains(text, "spawned at shield.hpp"));
+  e.set();
+  (*here).run_all();
 }
 
 TEST_CASE("a function is named as it was written, also by GCC", "[dump_tasks]") {

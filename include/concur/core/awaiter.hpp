@@ -25,7 +25,8 @@ concept promise_with_context = requires(Promise& promise) {
   { promise.context() } -> std::convertible_to<task_context&>;
 };
 
-/// What `co_await` gives a T for, in every coroutine. The types behind it are private.
+/// What the `async_` forms give: an awaiter, for coroutines of every kind, whose result is a T. The types behind it are
+/// private. Tasks and futures, which have an `operator co_await`, are not meant.
 template <class Awaitable, class T>
 concept awaitable = requires(Awaitable& operation) {
   { operation.await_ready() } -> std::same_as<bool>;

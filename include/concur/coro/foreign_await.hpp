@@ -20,7 +20,8 @@
 
 namespace concur::inline CONCUR_ABI {
 
-/// The operations of await_resume and so on, of an awaiter that stays where it is.
+/// An awaiter that takes part in the task that awaits it. An awaiter of a user's own need not: then the wait cannot be
+/// cancelled, and the task is posted to its executor when it is resumed.
 template <class Awaiter>
 concept takes_part = std::derived_from<Awaiter, wait_operation> || requires { typename Awaiter::context_aware; };
 

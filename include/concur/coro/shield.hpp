@@ -67,11 +67,19 @@ template <class T>
   return detail::run_shielded<T>(owned_coroutine<T>(std::move(operation)), place);
 }
 
-/// The same for `f(arguments…)`, which gives a task; copies of both are kept until it has ended.
-template <class Function, class... Arguments>
-  requires detail::gives_task<Function, Arguments...>
-[[nodiscard]] auto shield(Function f, Arguments... arguments) {
-  return shield(detail::call_task(std::move(f), std::move(arguments)...));
+/// The same for `f()`, which gives a task; a copy of `f` is kept until that has ended.
+template <class Function>
+  requires detail::gives_task<Function>
+[[nodiscard]] auto shield(Function f, source_place place = __builtin_source_location()) {
+  return shield(detail::call_task(std::move(f)), place);
+}
+
+/// The same for `f(arguments…)`, with copies of the arguments; as for `spawn`, there is no room for a place behind
+/// them.
+template <class Function, class First, class... Rest>
+  requires detail::gives_task<Function, First, Rest...>
+[[nodiscard]] auto shield(Function f, First first, Rest... rest) {
+  return shield(detail::call_task(std::move(f), std::move(first), std::move(rest)...), nullptr);
 }
 
 /// Waits for a future that stays the caller's: a cancel ends the wait only, and the future can be awaited again.
