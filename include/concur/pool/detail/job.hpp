@@ -109,9 +109,7 @@ class job final : public future_state_with_room<typename bound_call<Function, Ar
     if (forks_ != process_wide::forks.load(std::memory_order_relaxed)) [[unlikely]]
       throw misuse("a job was waited for in a child process, where the threads of its pool do not exist");
     if (!pool_member::in(*pool_)) return;
-    if (limit.stop != nullptr && limit.stop->stop_requested()) return;
-    if (limit.deadline != os::never && limit.deadline <= os::clock::now()) return;
-    run_here();
+    if (!limit_reached(limit)) run_here();
   }
 
   void request_cancel() noexcept override {
