@@ -9,7 +9,7 @@
 //     { auto lock = co_await m.async_lock(); change(table); }          // … a std::unique_lock<shared_mutex>
 //
 // Satisfies the standard's SharedTimedMutex; its guards work.
-// 463 lines because every form exists in two ways and both wait in one queue.
+// More than 400 lines because every form exists in two ways and both wait in one queue.
 #pragma once
 
 #include <concur/core/awaiter.hpp>
