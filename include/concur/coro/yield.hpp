@@ -14,7 +14,7 @@
 
 namespace concur::inline CONCUR_ABI {
 
-/// What `yield` gives.
+/// What `co_await` makes of what `yield` gives.
 class [[nodiscard]] yield_awaiter {
  public:
   using context_aware = void;  // see coro/foreign_await.hpp
@@ -26,7 +26,7 @@ class [[nodiscard]] yield_awaiter {
   bool await_ready() const noexcept { return false; }
 
   template <promise_with_context Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     task_context& task = handle.promise().context();
     refused_ = task.cancelled();
     if (refused_) [[unlikely]]
@@ -44,8 +44,15 @@ class [[nodiscard]] yield_awaiter {
   bool refused_ = false;
 };
 
+/// What `yield` gives. Its awaiter is made in the coroutine's frame; an awaiter that came itself would stay beside it,
+/// and be reached by a pointer.
+class [[nodiscard]] yield_request {
+ public:
+  yield_awaiter operator co_await() const noexcept { return yield_awaiter(); }
+};
+
 /// `co_await yield()`: the task goes to the end of its executor's queue. Throws `cancelled` in a task that is
 /// cancelled, which makes it the way to give up in a long computation. Only for coroutines with a task context.
-inline yield_awaiter yield() noexcept { return yield_awaiter(); }
+inline yield_request yield() noexcept { return yield_request(); }
 
 }  // namespace concur::inline CONCUR_ABI
