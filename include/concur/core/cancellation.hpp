@@ -307,7 +307,7 @@ inline void cancellation::share() noexcept {
   return (word_.load(std::memory_order_relaxed) & alone) != 0 || scope_->cancelled();
 }
 
-inline void cancellation::pass_canceller() noexcept {
+[[gnu::always_inline]] inline void cancellation::pass_canceller() noexcept {
   os::light_barrier();
   // acquire: what a canceller that has done with the operation read of it, it read before the operation goes.
   if ((state_.load(std::memory_order_acquire) & busy) != 0) [[unlikely]]

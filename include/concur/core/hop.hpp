@@ -40,13 +40,14 @@ class [[nodiscard]] hop_awaiter {
       target_ = nullptr;
       return false;
     }
-    if (target_ != &task.where()) {
+    bool const moves = target_ != &task.where();
+    if (moves) {
       task.prepare_to_move();
       if constexpr (std::derived_from<Promise, await_link>) change_place(handle.promise(), task.where());
       task.scope().share();
       task.move_to(*target_);
     }
-    task.suspend_in(in_queue, handle);
+    task.suspend_in(moves ? in_other_queue : in_queue, handle);
     return true;
   }
 

@@ -270,7 +270,7 @@ constexpr void fail_execution(char const*, char const*, unsigned) noexcept {}
 class asymmetric_barrier {
  public:
   /// The cheap side. A compiler barrier where the kernel has membarrier (Linux 4.14), a full barrier elsewhere.
-  static void light() noexcept {
+  [[gnu::always_inline]] static void light() noexcept {
     // relaxed: a stale `false` only makes this side stronger.
     if (granted_.load(std::memory_order_relaxed)) [[likely]] {
       std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -318,7 +318,7 @@ class asymmetric_barrier {
 };
 
 inline void prepare_barriers() noexcept { asymmetric_barrier::prepare(); }
-inline void light_barrier() noexcept { asymmetric_barrier::light(); }
+[[gnu::always_inline]] inline void light_barrier() noexcept { asymmetric_barrier::light(); }
 inline void heavy_barrier() noexcept { asymmetric_barrier::heavy(); }
 
 static_assert(std::is_same_v<atomic<int>, std::atomic<int>>, "a release build uses the standard's own atomics");

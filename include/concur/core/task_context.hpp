@@ -36,8 +36,9 @@ class not_begun_operation final : public wait_operation {
 };
 inline constinit not_begun_operation not_begun;
 
-/// Posts the task to its executor: what a task "waits" in that goes to the end of a queue. It cannot be cancelled
-/// there: it is ready, and the cancel strikes at its next wait.
+/// Posts the task to its executor: what a task "waits" in that goes to the end of a queue, `in_queue` of the one that
+/// runs it, or `in_other_queue` if it moves. It cannot be cancelled there: it is ready, and the cancel strikes at its
+/// next wait.
 class posted_operation final : public wait_operation {
  public:
   constexpr posted_operation() noexcept = default;
@@ -45,6 +46,7 @@ class posted_operation final : public wait_operation {
   void cancel() noexcept override {}
 };
 inline constinit posted_operation in_queue;
+inline constinit posted_operation in_other_queue;
 
 /// Used by its own task only, except `cancelled` of the scope and the work item, which the executor owns while it is
 /// queued. Must not be destroyed while it waits or is queued.
@@ -133,6 +135,7 @@ class task_context : public work, public cancellable {
 
  private:
   friend class current_task_scope;
+  bool begin_wait(wait_operation& operation) noexcept;
   void end_wait() noexcept;
 
   static constexpr std::intptr_t stack_budget = 64 * 1024;
@@ -182,7 +185,7 @@ inline bool task_context::stack_left(void const* frame_address) noexcept {
   return false;
 }
 
-inline void task_context::end_wait() noexcept {
+[[gnu::always_inline]] inline void task_context::end_wait() noexcept {
   hide();
   scope().pass_canceller();
 }
@@ -190,6 +193,15 @@ inline void task_context::end_wait() noexcept {
 inline bool posted_operation::publish(task_context& task) noexcept {
   task.where().post(task);
   return true;
+}
+
+// Publishes the wait in `operation`. Returns whether the task waits now; then nothing of it may be touched any more.
+[[gnu::always_inline]] inline bool task_context::begin_wait(wait_operation& operation) noexcept {
+  // Against a canceller: the operation is shown before the list is asked, see cancellation.hpp.
+  os::light_barrier();
+  if (operation.publish(*this)) return true;
+  end_wait();
+  return false;
 }
 
 // Inlined, since each step of each task goes through it.
@@ -202,14 +214,12 @@ inline bool posted_operation::publish(task_context& task) noexcept {
   if (waiting_in() != nullptr && !waits_in_steps()) end_wait();  // woken in a single step: the wait is over
   for (;;) {
     if (auto* const operation = waiting_in()) {
-      if (operation == &in_queue && &where() == &here) {
-        if (here.post_last(*this)) return nullptr;
+      if (operation != &in_queue) {
+        if (begin_wait(*operation)) return nullptr;
       } else {
-        os::light_barrier();  // against a canceller: the operation is shown before the list is asked, see
-                              // cancellation.hpp
-        if (operation->publish(*this)) return nullptr;
+        if (here.post_last(*this)) return nullptr;
+        end_wait();
       }
-      end_wait();
     }
     auto const handle = std::exchange(next_, tagged_frame()).handle();
     handle.resume();

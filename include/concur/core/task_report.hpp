@@ -104,7 +104,7 @@ inline void append_task(std::string& out, task_context const& task, wait_operati
   if (out.back() == ' ') out.pop_back();
   bool const stands = operation != nullptr && operation != &not_begun;
   if (stands) {
-    out += operation == &in_queue ? ", is queued" : ", waits";
+    out += operation == &in_queue || operation == &in_other_queue ? ", is queued" : ", waits";
     await_link const* const innermost = task.innermost();
     if (auto const place = innermost != nullptr ? innermost->stands_at() : nullptr) {
       out += " at ";

@@ -57,7 +57,7 @@ class task_end {
     if (!next) return;
     task_context& context = link.context();
     if (link.moved() != nullptr && move_back(context, *link.moved())) {
-      context.suspend_in(in_queue, next);
+      context.suspend_in(in_other_queue, next);
     } else {
       context.resume_next(next);
     }

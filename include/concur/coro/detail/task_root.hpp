@@ -105,7 +105,8 @@ class task_root : public task_context {
     mine.derived().complete(mine.body());
   }
 
-  [[gnu::always_inline]] void finish(handle_type coroutine) noexcept {
+  // Not inlined: what it needs would be saved at each step.
+  [[gnu::noinline]] void finish(handle_type coroutine) noexcept {
     if (auto* const move = coroutine.promise().moved()) [[unlikely]] {
       if (move_back(*this, *move)) {
         set_function(&run_last);
