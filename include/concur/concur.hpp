@@ -84,6 +84,7 @@
 #include <concur/future/future_state_base.hpp>
 #include <concur/future/gather.hpp>
 #include <concur/future/outcome.hpp>
+#include <concur/future/producer_stage.hpp>
 #include <concur/future/promise.hpp>
 #include <concur/future/shared_future.hpp>
 #include <concur/future/wait.hpp>

@@ -161,6 +161,16 @@ state& started(scenario& s, sharing use, task<> (*body)(state&)) {
   return st;
 }
 
+// On the executor's own thread, between two steps of the task, or before it begins.
+class cancel_here final : public concur::work {
+ public:
+  explicit cancel_here(state& st) noexcept : work(&cancel), st_(st) {}
+
+ private:
+  static void cancel(work& self) noexcept { static_cast<void>(static_cast<cancel_here&>(self).st_.f.cancel()); }
+  state& st_;
+};
+
 bool was_cancelled(state& st) { return st.f.done() && st.f.error() != nullptr; }
 
 void check_one_of_both(state& st) {
@@ -214,6 +224,16 @@ struct suite {
                        s.thread("canceller", [&st] { check(st.f.cancel(), "the cancel came too late"); });
                        s.finally([&] { check(was_cancelled(st) && st.passed.get() == 0, "it slept an hour"); });
                      }};
+
+  twice from_both_sides{
+      "spawned", with("a cancel here and elsewhere", "a cancel here and a message"), [](scenario& s) {
+        auto& st = s.make<state>(Use);
+        st.f = spawn(*st.where, pass(st));
+        st.where->post(s.make<cancel_here>(st));
+        s.thread("worker", [&st] { st.where->run(); });
+        s.thread("canceller", [&st] { static_cast<void>(st.f.cancel()); });
+        s.finally([&] { check(was_cancelled(st) && st.passed.get() == 0, "it passed a closed gate"); });
+      }};
 };
 suite<sharing::many_threads> const on_many;
 suite<sharing::one_thread> const on_one;

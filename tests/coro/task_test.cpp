@@ -8,15 +8,21 @@
 #include "../support/test_task.hpp"
 #include "coro_support.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
 
+using concur::future;
 using concur::hop_to;
 using concur::spawn;
 using concur::task;
@@ -87,6 +93,34 @@ task<> change(int& value, bool suspends) {
 task<std::pair<int, std::string>> braced() { co_return {3, "three"}; }
 task<std::string const> constant() { co_return "constant"; }
 
+// Lies in the frame, beside `Bytes` more, and across a suspension. The compiler must not know what it finds out.
+template <std::size_t Bytes, std::size_t Alignment>
+task<bool> is_aligned() {
+  struct alignas(Alignment) local {
+    float numbers[Alignment / sizeof(float)];
+  } here{};
+  std::array<std::byte, Bytes> more{};
+  co_await concur::yield();
+  more.back() = std::byte(here.numbers[0]);
+  void* volatile hidden = &here;
+  void* volatile beside = more.data();
+  static_cast<void>(beside);
+  co_return reinterpret_cast<std::uintptr_t>(hidden) % Alignment == 0 && more.back() == std::byte();
+}
+
+// Several at once, so that they have different blocks.
+template <std::size_t Bytes>
+bool all_are_aligned() {
+  hand_loop loop;
+  std::vector<future<bool>> running;
+  for (int n = 0; n < 8; ++n) {
+    running.push_back(spawn(loop, is_aligned<Bytes, 16>()));
+    running.push_back(spawn(loop, is_aligned<Bytes, 8>()));
+  }
+  loop.run_all();
+  return std::all_of(running.begin(), running.end(), [](auto& each) { return each.get(); });
+}
+
 }  // namespace
 
 TEST_CASE("task: values of every kind arrive, whether the child suspends or not", "[task]") {
@@ -103,6 +137,13 @@ TEST_CASE("task: values of every kind arrive, whether the child suspends or not"
   std::size_t size = 0;
   value_of(read(size));
   CHECK(size == 8);
+}
+
+TEST_CASE("task: what lies in a frame is as aligned as it has to be", "[task]") {
+  auto const all = []<std::size_t... Step>(std::index_sequence<Step...>) {
+    return (all_are_aligned<1 + 4 * Step>() && ...);
+  };
+  CHECK(all(std::make_index_sequence<16>()));
 }
 
 TEST_CASE("task: a value whose move throws becomes an error, wherever it does", "[task]") {

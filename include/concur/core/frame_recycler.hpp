@@ -6,10 +6,9 @@
 //     static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
 //     static void operator delete(void* block, std::size_t size) noexcept { frame_recycler::free(block, size); }
 //
-// Each thread keeps two short lists of free blocks for every size class of 16 bytes, or of 8 for those that need no
-// more alignment; what is more goes, a batch at a time, to a depot of the process. So a frame that is freed on another
-// thread than its own finds its way back, and no list grows without bound. After Bonwick and Adams, "Magazines and
-// Vmem" (2001).
+// Each thread keeps two short lists of free blocks for every size class of 8 or 16 bytes; what is more goes, a batch at
+// a time, to a depot of the process. So a frame that is freed on another thread than its own finds its way back, and no
+// list grows without bound. After Bonwick and Adams, "Magazines and Vmem" (2001).
 #pragma once
 
 #include <concur/core/abi.hpp>
@@ -34,15 +33,12 @@ class recycled_frames {
   /// Bigger blocks come from operator new.
   static constexpr std::size_t largest = frame_depot::largest;
 
-  /// At least `size` bytes, aligned to 16. Throws std::bad_alloc. O(1).
+  /// At least `size` bytes, aligned to 16 if the size is a multiple of 16, else to 8: no object needs more whose size
+  /// that is. For coroutines see bytes_of_frame. Throws std::bad_alloc. O(1).
   [[nodiscard]] static void* allocate(std::size_t size);
 
   /// Gives back what allocate(size) returned, with the same size. O(1).
   static void free(void* block, std::size_t size) noexcept;
-
-  /// The same for an object that needs no more than the alignment of a pointer: less is lost by rounding up.
-  [[nodiscard]] static void* allocate_words(std::size_t size);
-  static void free_words(void* block, std::size_t size) noexcept;
 
   /// Statistics: free blocks for this size on the lists of the calling thread, and at most there can be; free blocks
   /// in the depot; bytes ever taken from operator new.
@@ -70,8 +66,6 @@ class watched_frames {
   [[nodiscard, gnu::noinline]] static void* allocate(std::size_t size) { return ::operator new(size); }
   // Where GCC inlines only one of the two it takes them for a mismatch.
   [[gnu::noinline]] static void free(void* block, std::size_t) noexcept { ::operator delete(block); }
-  [[nodiscard]] static void* allocate_words(std::size_t size) { return allocate(size); }
-  static void free_words(void* block, std::size_t size) noexcept { free(block, size); }
 };
 
 }  // namespace process_wide
@@ -82,6 +76,13 @@ namespace concur::inline CONCUR_ABI {
 /// Where frames come from in this build. A program must not mix objects with and without the address sanitizer.
 using frame_recycler =
     std::conditional_t<os::watches_memory, process_wide::watched_frames, process_wide::recycled_frames>;
+
+/// How much to allocate for a coroutine's frame of that size, to have it aligned. Inlined in any case, since a program
+/// may be of two compilers.
+[[gnu::always_inline]] constexpr std::size_t bytes_of_frame(std::size_t size) noexcept {
+  constexpr std::size_t most_aligned = 16;
+  return os::frames_are_rounded ? size : (size + most_aligned - 1) / most_aligned * most_aligned;
+}
 
 }  // namespace concur::inline CONCUR_ABI
 
@@ -99,7 +100,7 @@ class recycled_frames::cache {
   struct shelf {
     frame_block* active = nullptr;
     frame_block* spare = nullptr;  // a full batch, or none
-    std::uint32_t room = 0;        // blocks that still fit on the active list
+    std::uint32_t room = 0;  // blocks that still fit on the active list
   };
   shelf shelves[frame_depot::classes];
 
@@ -138,10 +139,6 @@ inline void* recycled_frames::allocate(std::size_t size) {
   return size > largest ? allocate_big(size) : take(shelf_of(frame_depot::class_of(size)));
 }
 
-inline void* recycled_frames::allocate_words(std::size_t size) {
-  return size > largest ? allocate_big(size) : take(shelf_of(frame_depot::class_of_words(size)));
-}
-
 [[gnu::noinline]] inline void* recycled_frames::take(std::size_t shelf_begins) {
   cache& mine = cache::mine();
   cache::shelf& shelf = mine.shelf_at(shelf_begins);
@@ -155,10 +152,6 @@ inline void* recycled_frames::allocate_words(std::size_t size) {
 
 inline void recycled_frames::free(void* block, std::size_t size) noexcept {
   size > largest ? free_big(block) : give(block, shelf_of(frame_depot::class_of(size)));
-}
-
-inline void recycled_frames::free_words(void* block, std::size_t size) noexcept {
-  size > largest ? free_big(block) : give(block, shelf_of(frame_depot::class_of_words(size)));
 }
 
 [[gnu::noinline]] inline void recycled_frames::give(void* block, std::size_t shelf_begins) noexcept {

@@ -59,6 +59,13 @@ constexpr bool watches_memory = __has_feature(address_sanitizer);
 constexpr bool watches_memory = false;
 #endif
 
+/// Whether the size of a coroutine's frame is a multiple of its alignment, as an object's is. Not so with Clang.
+#ifdef __clang__
+constexpr bool frames_are_rounded = false;
+#else
+constexpr bool frames_are_rounded = true;
+#endif
+
 /// An atomic that is never explored, for state that belongs to the process and not to the algorithm under test:
 /// handlers, the registry's lock, the frame depot. It is no scheduling point and has one type in every build.
 template <class T>

@@ -112,11 +112,13 @@ class basic_wait_word {
   void unlock_list(bits_type bits) noexcept { bits_.store(bits, std::memory_order_release); }
 
   /// Appends the waiter if `must_wait(bits)` holds. Returns whether it waits now. If it does not, its reason is
-  /// `stopped` for a task whose scope is cancelled, else `none`: it need not wait.
-  template <class MustWait>
+  /// `stopped` for a task whose scope is cancelled, else `none`: it need not wait. `Place` says where the list is, for
+  /// a primitive that does not always keep it here: it has `list_in` and `with_list`.
+  template <class Place = basic_wait_word, class MustWait>
   bool enqueue(waiter& arriving, MustWait must_wait) noexcept;
 
   /// Takes the waiter out if it still waits; says whether.
+  template <class Place = basic_wait_word>
   bool withdraw(waiter& leaving) noexcept;
 
  private:
@@ -240,7 +242,7 @@ bool basic_wait_word<Checked, ListFlag>::lock_list_if(bits_type& bits, Wanted wa
 }
 
 template <bool Checked, std::uintptr_t ListFlag>
-template <class MustWait>
+template <class Place, class MustWait>
 bool basic_wait_word<Checked, ListFlag>::enqueue(waiter& arriving, MustWait must_wait) noexcept {
   bits_type bits = 0;
   if (!lock_list_if(bits, must_wait)) return false;
@@ -249,18 +251,19 @@ bool basic_wait_word<Checked, ListFlag>::enqueue(waiter& arriving, MustWait must
     unlock_list(bits);
     return false;
   }
-  auto list = list_in(bits);
+  auto list = Place::list_in(bits);
   list.push_back(arriving);
-  unlock_list(with_list(list, bits));
+  unlock_list(Place::with_list(list, bits));
   return true;
 }
 
 template <bool Checked, std::uintptr_t ListFlag>
+template <class Place>
 bool basic_wait_word<Checked, ListFlag>::withdraw(waiter& leaving) noexcept {
   bits_type const bits = lock_list();
-  auto list = list_in(bits);
+  auto list = Place::list_in(bits);
   bool const waited = list.remove(leaving);
-  unlock_list(waited ? with_list(list, bits) : bits);
+  unlock_list(waited ? Place::with_list(list, bits) : bits);
   return waited;
 }
 

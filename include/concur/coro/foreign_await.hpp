@@ -30,8 +30,10 @@ class stand_in {
  public:
   class promise_type {
    public:
-    static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
-    static void operator delete(void* frame, std::size_t size) noexcept { frame_recycler::free(frame, size); }
+    static void* operator new(std::size_t size) { return frame_recycler::allocate(bytes_of_frame(size)); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+      frame_recycler::free(frame, bytes_of_frame(size));
+    }
 
     explicit promise_type(task_context& task) noexcept : task_(&task) {}
     stand_in get_return_object() noexcept { return stand_in(std::coroutine_handle<promise_type>::from_promise(*this)); }

@@ -185,8 +185,10 @@ class generator<Reference, Value>::promise_type final : public nest {
   };
 
  public:
-  static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { frame_recycler::free(frame, size); }
+  static void* operator new(std::size_t size) { return frame_recycler::allocate(bytes_of_frame(size)); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    frame_recycler::free(frame, bytes_of_frame(size));
+  }
 
   generator get_return_object() noexcept {
     this->set_handle(std::coroutine_handle<promise_type>::from_promise(*this));

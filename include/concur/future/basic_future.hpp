@@ -76,7 +76,8 @@ class basic_future {
 
   /// Cancels the work. What has not begun never begins, and the future is done at once, with `cancelled` as its error;
   /// work that runs is asked to stop, and the future is done when it ends, however it ends. Returns whether the cancel
-  /// came before the completion. Callbacks may run inside the call. Any thread.
+  /// came before the completion. Callbacks may run inside the call. Any thread; from another one than its loop's the
+  /// first cancel of a task costs a barrier of all threads, some microseconds.
   bool cancel() const { return state().cancel(); }
 
   /// Has `f(outcome<T> const&)` called once, when it is done: on the completing thread, which may be one that cancels,

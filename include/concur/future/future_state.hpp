@@ -36,7 +36,7 @@ class future_state : public future_state_base {
   /// Completes it with a value. Returns whether it was not completed before; then the arguments are used up.
   template <class... Arguments>
   bool complete_value(Arguments&&... arguments) noexcept {
-    if (!claim()) return false;
+    if (!this->stage().claim()) return false;
     store_value(std::forward<Arguments>(arguments)...);
     publish();
     return true;
@@ -69,7 +69,7 @@ class future_state : public future_state_base {
 
  protected:
   future_state() noexcept {}
-  explicit future_state(std::uint32_t references) noexcept : future_state_base(references) {}
+  using future_state_base::future_state_base;
   ~future_state() override {
     if (!has_outcome() || never_begun()) return;
     report_error_not_taken();
@@ -91,7 +91,6 @@ class future_state : public future_state_base {
   void note_taken() {
     if (taken()) throw misuse("the result of a future was taken twice");
     set_taken();
-    if (failed()) note_error_taken();
   }
 
   // The outcome is there once kind says so.
@@ -111,7 +110,7 @@ template <class T>
 class future_state_with_room : public future_state<T> {
  protected:
   future_state_with_room() noexcept = default;
-  explicit future_state_with_room(std::uint32_t references) noexcept : future_state<T>(references) {}
+  using future_state<T>::future_state;
 
  private:
   struct {

@@ -3,17 +3,17 @@
 // What a future and the producer of its result share, but for the result itself: who completes it, who waits for it,
 // who is called back, and how many still hold it. See future_state.hpp.
 //
-// Two words decide everything. `stage_` says who may write the result: whoever claims it, producer or canceller.
-// `word_` says how far its publication is, and carries the list of those who wait.
+// Two words decide everything. `stage_` says who may write the result, producer or canceller
+// (producer_stage.hpp). `word_` says how far its publication is, and carries the list of those who wait.
 #pragma once
 
 #include <concur/core/blocking.hpp>
 #include <concur/core/errors.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/os.hpp>
-#include <concur/core/spin.hpp>
 #include <concur/core/wait_list.hpp>
 #include <concur/core/waiter.hpp>
+#include <concur/future/producer_stage.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,9 @@ class future_callback {
 
  private:
   friend class future_state_base;
-  os::plain<future_callback*> next_;  // under the lock of the state's list; then the publisher's own
+  // Under the lock of the state's list; then the publisher's own.
+  os::plain<future_callback*> next_;
+  os::plain<waiter*> waiters_{nullptr};  // of the newest callback: those who wait for the state
 };
 
 /// The part that does not know the type of the value. Counted: whoever calls anything holds a reference, and the last
@@ -83,9 +85,9 @@ class future_state_base {
 
   /// As in wait_word: waits unless the outcome may be taken.
   bool enqueue(waiter& arriving) noexcept {
-    return word_.enqueue(arriving, [](bits_type bits) { return !is_takeable(bits); });
+    return word_.enqueue<waiters_place>(arriving, [](bits_type bits) { return !is_takeable(bits); });
   }
-  bool withdraw(waiter& leaving) noexcept { return word_.withdraw(leaving); }
+  bool withdraw(waiter& leaving) noexcept { return word_.withdraw<waiters_place>(leaving); }
 
   /// Before a party enqueues itself: throws misuse if it is in a callback of this very state, and would wait for its
   /// own end.
@@ -107,20 +109,19 @@ class future_state_base {
 
   /// Somebody has taken note of the error, so that it need not go to the hook.
   // relaxed: read after the last reference has gone.
-  void note_error_taken() noexcept { error_taken_.store(true, std::memory_order_relaxed); }
+  void note_error_taken() noexcept { taken_.fetch_or(error_taken, std::memory_order_relaxed); }
 
   // ---- for producers
 
   /// Pending becomes running. False if it was cancelled or completed before: then the work must not be done.
-  bool begin() noexcept;
+  bool begin() noexcept { return stage_.begin(); }
 
   /// Whether anybody has cancelled it, before or after it began.
-  // relaxed, as all of stage_ but for `cancel_over`: it decides who writes, and hands nothing over; word_ does.
-  bool cancel_requested() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_asked) != 0; }
+  bool cancel_requested() const noexcept { return stage_.cancel_requested(); }
 
   /// Completes it with an error, not null. Returns whether it was not completed before.
   bool complete_error(std::exception_ptr error) noexcept {
-    if (!claim()) return false;
+    if (!stage_.claim()) return false;
     store_error(std::move(error));
     publish();
     return true;
@@ -130,6 +131,7 @@ class future_state_base {
   future_state_base() noexcept = default;
   /// `references` to start with.
   explicit future_state_base(std::uint32_t references) noexcept : references_(references) {}
+  explicit future_state_base(producer_stage::manner how) noexcept : stage_(how) {}
   virtual ~future_state_base() = default;
 
   /// Called once, by the first cancel that comes before the completion, whether the work has begun or not; a reference
@@ -146,21 +148,12 @@ class future_state_base {
   virtual void store_error(std::exception_ptr error) noexcept = 0;
   virtual std::exception_ptr stored_error() const noexcept = 0;
 
-  /// Whether the completion belongs to the caller, who then writes the outcome and publishes it.
-  bool claim() noexcept;
-  /// For one who has begun: from here on no cancel asks the producer any more. Returns whether one did before; its
-  /// `request_cancel` may still be at work.
-  // relaxed: it decides by the order of the changes of one word, see stage_.
-  bool end_cancels() noexcept { return (stage_.fetch_or(stage_claimed, std::memory_order_relaxed) & stage_asked) != 0; }
-  /// By one whose `request_cancel` has asked: the producer is not used any more. And by the producer, if a cancel came
-  /// before the end of cancels: waits for that.
-  // mutant: locks order all of a canceller but for one that has no memory for its message, and just leaves a note.
-  void note_cancel_over() noexcept { stage_.fetch_or(stage_cancel_over, std::memory_order_release); }
-  void wait_for_canceller() const noexcept {
-    for (brief_wait canceller; (stage_.load(std::memory_order_acquire) & stage_cancel_over) == 0; canceller.pause()) {
-    }
-  }
-  bool completed_by_cancel() const noexcept { return (stage_.load(std::memory_order_relaxed) & stage_by_cancel) != 0; }
+  /// Who writes the outcome. Whoever claims it publishes it as well.
+  producer_stage& stage() noexcept { return stage_; }
+  producer_stage const& stage() const noexcept { return stage_; }
+
+  /// For a producer that begins lightly, see there. Its own thread need not pay.
+  virtual void order_cancel() noexcept { os::heavy_barrier(); }
 
   /// Lets everybody know. The caller may hold no reference if nobody can drop the last one before this returns. Those
   /// who wait may run, and destroy the future, before it returns.
@@ -185,9 +178,17 @@ class future_state_base {
   bool never_begun() const noexcept { return kind_.get() == kind::never_begun; }
   void set_kind(kind now) noexcept { kind_.set(now); }
 
-  /// For the deriving class, whose own byte would cost eight: whether the owner of the only future took the outcome.
-  bool taken() const noexcept { return taken_.get(); }
-  void set_taken() noexcept { taken_.set(true); }
+  /// For the deriving class, whose own byte would cost eight: whether the owner of the only future took the outcome;
+  /// if that is an error, somebody has taken note of it.
+  // relaxed: the owner's own.
+  bool taken() const noexcept { return (taken_.load(std::memory_order_relaxed) & outcome_taken) != 0; }
+  void set_taken() noexcept {
+    if (failed()) {
+      taken_.fetch_or(outcome_taken | error_taken, std::memory_order_relaxed);
+    } else {
+      taken_.store(outcome_taken, std::memory_order_relaxed);
+    }
+  }
 
   /// A lock for the few fields of deriving classes that a cancel and the producer share.
   template <class Section>
@@ -196,7 +197,8 @@ class future_state_base {
  private:
   using bits_type = wait_word::bits_type;
 
-  // The flags of the word, beside the list of those who wait to take the outcome:
+  // The flags of the word, beside the list of those who wait to take the outcome, or the newest of the callbacks, which
+  // has that list:
   //   none                     not done
   //   flag_calls               not done, and there are callbacks
   //   flag_calls | flag_ready  done, and callbacks are running: the outcome must not be taken yet
@@ -206,13 +208,25 @@ class future_state_base {
   static bool is_done(bits_type bits) noexcept { return (bits & flag_ready) != 0; }
   static bool is_takeable(bits_type bits) noexcept { return (bits & (flag_calls | flag_ready)) == flag_ready; }
 
-  // The bits of the stage.
-  enum : std::uint8_t {
-    stage_running = 1,
-    stage_claimed = 2,  // somebody writes the outcome, or has
-    stage_asked = 4,  // a cancel came before the claim
-    stage_by_cancel = 8,  // it was a cancel that claimed it
-    stage_cancel_over = 16,  // the cancel has done with the producer, which waits for that
+  // The bits of taken_.
+  enum : std::uint8_t { outcome_taken = 1, error_taken = 2 };
+
+  static future_callback* newest_call(bits_type bits) noexcept {
+    return (bits & flag_calls) != 0 ? reinterpret_cast<future_callback*>(bits & ~wait_word::all_flags) : nullptr;
+  }
+  static bits_type with_calls(future_callback& newest, wait_list waiters, bits_type flags) noexcept {
+    newest.waiters_.set(waiters.front());
+    return reinterpret_cast<bits_type>(&newest) | (flags & flag_ready) | flag_calls;
+  }
+  struct waiters_place {
+    static wait_list list_in(bits_type bits) noexcept {
+      auto const* const newest = newest_call(bits);
+      return newest != nullptr ? wait_list(newest->waiters_.get()) : wait_word::list_in(bits);
+    }
+    static bits_type with_list(wait_list list, bits_type bits) noexcept {
+      auto* const newest = newest_call(bits);
+      return newest != nullptr ? with_calls(*newest, list, bits) : wait_word::with_list(list, bits);
+    }
   };
 
   class announcement;
@@ -223,16 +237,15 @@ class future_state_base {
   bool in_own_callback() const noexcept;
 
   mutable wait_word word_;
-  // Newest first; while callbacks are running, the announcement is the last. Under the lock of the list.
-  os::plain<future_callback*> callbacks_{nullptr};
   os::atomic<std::uint32_t> references_{2};  // to begin with, the producer's and the future's
-  os::atomic<std::uint8_t> stage_{0};  // never just stored
-  os::atomic<bool> error_taken_{false};
+  producer_stage stage_;
   os::plain<kind> kind_{kind::none};  // written by who completes it, before flag_ready
-  os::plain<bool> taken_{false};  // by the owner of the only future
+  os::atomic<std::uint8_t> taken_{0};  // stored only where there is no error that another could take note of
 };
 
-/// Who runs the callbacks, on its stack; never called.
+static_assert(alignof(future_callback) > wait_word::all_flags, "the flags stand in the low bits of a pointer to it");
+
+/// Who runs the callbacks, on its stack: the last of those that have come meanwhile. Never called.
 class future_state_base::announcement final : public future_callback {
  public:
   void const* const who = current_party();
@@ -250,41 +263,19 @@ decltype(auto) future_state_base::with_list_locked(Section section) noexcept {
   return section();
 }
 
-inline bool future_state_base::begin() noexcept {
-  std::uint8_t expected = 0;
-  return stage_.compare_exchange_strong(expected, stage_running, std::memory_order_relaxed, std::memory_order_relaxed);
-}
-
-inline bool future_state_base::claim() noexcept {
-  std::uint8_t now = stage_.load(std::memory_order_relaxed);
-  while ((now & stage_claimed) == 0) {
-    if (stage_.compare_exchange_weak(now, std::uint8_t(now | stage_claimed), std::memory_order_relaxed,
-                                     std::memory_order_relaxed)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 inline bool future_state_base::cancel() noexcept {
-  std::uint8_t now = stage_.load(std::memory_order_relaxed);
-  for (;;) {
-    // Who has begun completes without a claim.
-    if ((now & stage_claimed) != 0 || done()) return false;
-    if ((now & stage_asked) != 0) return true;
-    bool const has_begun = (now & stage_running) != 0;
-    auto const next = std::uint8_t(now | stage_asked | (has_begun ? 0 : stage_claimed | stage_by_cancel));
-    if (stage_.compare_exchange_weak(now, next, std::memory_order_relaxed, std::memory_order_relaxed)) break;
-  }
+  // Who has begun with a locked instruction completes without a claim.
+  if (done()) return false;
   add_reference();  // a callback may destroy the caller's future
-  if ((now & stage_running) == 0) {
+  auto const when = stage_.cancel([this] { order_cancel(); });
+  if (when == cancelled_when::unbegun) {
     never_begins();
     store_cancel();
     publish();
   }
-  request_cancel();
+  if (when >= cancelled_when::unbegun) request_cancel();
   drop_reference();
-  return true;
+  return when != cancelled_when::too_late;
 }
 
 inline void future_state_base::publish() noexcept {
@@ -301,10 +292,8 @@ inline void future_state_base::publish() noexcept {
     // From here on others see that it is done, and may drop their references.
     add_reference();
     announcement mine;
-    auto* const newest = callbacks_.get();
-    callbacks_.set(&mine);
-    word_.unlock_list(bits | flag_ready);
-    run_callbacks(newest, mine);
+    word_.unlock_list(with_calls(mine, waiters_place::list_in(bits), flag_ready));
+    run_callbacks(newest_call(bits), mine);
     drop_reference();
     return;
   }
@@ -329,25 +318,23 @@ inline void future_state_base::run_callbacks(future_callback* newest, announceme
       oldest = next;
     }
     bits_type const bits = word_.lock_list();
-    newest = callbacks_.get();
+    newest = newest_call(bits);
+    auto waiters = waiters_place::list_in(bits);
     if (newest == &mine) {
-      callbacks_.set(nullptr);
-      auto released = wait_word::list_in(bits).split(SIZE_MAX);
+      auto released = waiters.split(SIZE_MAX);
       word_.unlock_list(flag_ready);
       released.wake_all(wake_reason::granted);
       return;
     }
-    callbacks_.set(&mine);
-    word_.unlock_list(bits);
+    word_.unlock_list(with_calls(mine, waiters, bits));
   }
 }
 
 inline bool future_state_base::call_unless(future_callback& callback, bool (*too_late)(bits_type)) noexcept {
   bits_type bits = 0;
   if (!word_.lock_list_if(bits, [too_late](bits_type now) { return !too_late(now); })) return false;
-  callback.next_.set(callbacks_.get());
-  callbacks_.set(&callback);
-  word_.unlock_list(bits | flag_calls);
+  callback.next_.set(newest_call(bits));
+  word_.unlock_list(with_calls(callback, waiters_place::list_in(bits), bits));
   return true;
 }
 
@@ -355,7 +342,7 @@ inline bool future_state_base::in_own_callback() const noexcept {
   auto const running = [](bits_type bits) { return is_done(bits) && !is_takeable(bits); };
   bits_type bits = 0;
   if (!word_.lock_list_if(bits, running)) return false;
-  future_callback const* last = callbacks_.get();
+  future_callback const* last = newest_call(bits);
   while (auto const* const before = last->next_.get()) last = before;
   bool const own = static_cast<announcement const*>(last)->who == current_party();
   word_.unlock_list(bits);
@@ -378,7 +365,7 @@ inline void future_state_base::require_not_in_callback() const {
 }
 
 inline void future_state_base::report_error_not_taken() noexcept {
-  if (!failed() || error_taken_.load(std::memory_order_relaxed)) return;
+  if (!failed() || (taken_.load(std::memory_order_relaxed) & error_taken) != 0) return;
   auto const error = stored_error();
   try {
     std::rethrow_exception(error);

@@ -140,7 +140,7 @@ class promise<T>::shared_state final : public future_state_with_room<T> {
 
   /// For a result that came too late.
   void require_cancelled() const {
-    if (!this->completed_by_cancel()) throw misuse("a promise was set twice");
+    if (!this->stage().completed_by_cancel()) throw misuse("a promise was set twice");
   }
 
   os::stop_token stop_token() {

@@ -43,14 +43,12 @@ class frame_depot {
   static constexpr std::size_t classes = largest / granule + 1;
   static constexpr std::size_t slab_bytes = 64 * 1024 - 64;  // less than a power of two: leaves room for malloc's own
 
-  /// The class of a size up to `largest`, and the bytes of its blocks. Size 0 has a class of its own.
+  /// The class of a size up to `largest`, and the bytes of its blocks. Size 0 has a class of its own. What has an odd
+  /// class is cut in pairs, so that the rest of a region stays aligned.
   static constexpr std::size_t class_of(std::size_t size) noexcept {
-    return (size + frame_granule - 1) / frame_granule * (frame_granule / granule);
-  }
-  /// The same for blocks that need no more than the alignment of a pointer. What has an odd class is cut in pairs, so
-  /// that the rest of a region stays aligned.
-  static constexpr std::size_t class_of_words(std::size_t size) noexcept {
-    return size <= sizeof(frame_block) || size > largest / 2 ? class_of(size) : (size + granule - 1) / granule;
+    bool const by_words = size > sizeof(frame_block) && size <= largest / 2;
+    std::size_t const step = by_words ? granule : frame_granule;
+    return (size + step - 1) / step * (step / granule);
   }
   static constexpr bool comes_in_pairs(std::size_t size_class) noexcept { return size_class % 2 != 0; }
   static constexpr std::size_t block_bytes(std::size_t size_class) noexcept {

@@ -9,6 +9,7 @@
 #include <concur/core/errors.hpp>
 #include <concur/core/executor.hpp>
 #include <concur/core/frame_recycler.hpp>
+#include <concur/core/os.hpp>
 #include <concur/core/spin.hpp>
 #include <concur/core/task_context.hpp>
 #include <concur/core/task_origin.hpp>
@@ -18,6 +19,7 @@
 #include <concur/future/future.hpp>
 #include <concur/future/future_state.hpp>
 #include <concur/future/outcome.hpp>
+#include <concur/future/producer_stage.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -66,19 +68,10 @@ using state_of_spawned = std::conditional_t<outcome_fits_item<T>, future_state<T
 /// It stands in the scope of its executor, and ends on the executor that it was spawned to, also when it has moved.
 template <class T>
 class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T> {
+  using state = state_of_spawned<T>;
   using root = task_root<spawned, T>;
-  static constexpr bool of_words = alignof(outcome<T>) <= alignof(void*);
 
  public:
-  static void* operator new(std::size_t size) {
-    if constexpr (of_words) return frame_recycler::allocate_words(size);
-    return frame_recycler::allocate(size);
-  }
-  static void operator delete(void* block, std::size_t size) noexcept {
-    if constexpr (of_words) return frame_recycler::free_words(block, size);
-    frame_recycler::free(block, size);
-  }
-
   /// Throws std::bad_alloc, and what the executor refuses it with; then the coroutine is destroyed. The second for
   /// those who run on it.
   static future<T> start(executor& where, owned_coroutine<T>&& body, task_origin&& origin) {
@@ -104,7 +97,8 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
   friend root;
   using typename root::handle_type;
 
-  spawned(executor& where, task_origin origin) noexcept : root(where, where.tasks(), std::move(origin)) {
+  spawned(executor& where, task_origin origin) noexcept
+      : state(producer_stage::manner::light), root(where, where.tasks(), std::move(origin)) {
     CONCUR_ASSERT(!outcome_fits_item<T> || reinterpret_cast<std::byte*>(static_cast<work*>(this)) ==
                                                reinterpret_cast<std::byte*>(this) + future_state<T>::room_begins,
                   "a compiler lays out a spawned task in another way");
@@ -120,7 +114,7 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
   }
 
   bool starts() noexcept {
-    if (!this->begin()) {
+    if (!this->stage().begin_lightly()) {
       end_unstarted();
     } else if (root::cancelled()) {
       refuse();
@@ -169,8 +163,8 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
       coroutine_.destroy();
       executor& home = mine_.where();
       // Who has cancelled what never began has nothing to do with the task any more.
-      if (mine_.end_cancels() && !mine_.completed_by_cancel()) [[unlikely]]
-        mine_.wait_for_canceller();
+      if (mine_.stage().end_cancels() && !mine_.stage().completed_by_cancel()) [[unlikely]]
+        mine_.stage().wait_for_canceller();
       mine_.scope().remove(mine_);
       home.task_ended();
     }
@@ -182,17 +176,25 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
     handle_type const coroutine_;
   };
 
-  // Its executor may be gone, but then it is not the one of this thread.
   void about_to_block(wait_limit const&) override {
-    executor const* const here = current_executor();
-    if (here == &this->home() && here->is_own_thread()) {
+    if (is_here()) {
       throw misuse("a thread blocked for a task that only it can run: use co_await instead of get or wait");
     }
   }
 
+  // The thread on which it begins and ends; that may be gone, but then it is not the executor of this one.
+  bool is_here() const noexcept {
+    executor const* const here = current_executor();
+    return here == &this->home() && here->is_own_thread();
+  }
+
+  void order_cancel() noexcept override {
+    if (!is_here()) os::heavy_barrier();
+  }
+
   // A task that has begun does not end meanwhile, and holds its executor alive.
   void request_cancel() noexcept override {
-    if (this->completed_by_cancel()) return;
+    if (this->stage().completed_by_cancel()) return;
     executor& home = this->home();
     if (!home.is_elsewhere()) {
       cancellation::cancel_alone(*this);
@@ -201,7 +203,7 @@ class spawned final : public state_of_spawned<T>, public task_root<spawned<T>, T
     } else {
       this->refuse_next_wait();
     }
-    this->note_cancel_over();
+    this->stage().note_cancel_over();
   }
 };
 

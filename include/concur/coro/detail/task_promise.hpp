@@ -68,12 +68,14 @@ class task_end {
 class task_promise_base : public await_link {
  public:
   static void* operator new(std::size_t size) {
-    void* const frame = frame_recycler::allocate(size);
+    void* const frame = frame_recycler::allocate(bytes_of_frame(size));
     // What GCC 12 reads in a coroutine that it has lost (trap C2) is never written: so it is found, and not at random.
     if constexpr (CONCUR_CHECKED != 0) std::memset(frame, 0, size);
     return frame;
   }
-  static void operator delete(void* frame, std::size_t size) noexcept { frame_recycler::free(frame, size); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    frame_recycler::free(frame, bytes_of_frame(size));
+  }
 
   /// Requires: it has begun, or goes because somebody gave up. The report names the function of the coroutine.
   void require_not_forgotten() const {
