@@ -52,7 +52,7 @@ using promise = task<int>::promise_type;
 template <class Awaitable>
 using awaited_as = decltype(std::declval<promise&>().await_transform(std::declval<Awaitable>()));
 static_assert(stay_where_they_are<awaited_as<task<int>>, awaited_as<task<std::string>>,
-                                  awaited_as<concur::sleep_length>, awaited_as<concur::yield_awaiter>,
+                                  awaited_as<concur::sleep_length>, awaited_as<concur::yield_request>,
                                   awaited_as<concur::hop_awaiter>, awaited_as<concur::future<int>>,
                                   awaited_as<concur::future<int>&>, awaited_as<std::suspend_always>>);
 
@@ -63,7 +63,7 @@ static_assert(std::is_same_v<decltype(std::declval<promise&>().get_return_object
 static_assert(sizeof(task<int>::awaiter) == sizeof(void*));
 static_assert(sizeof(concur::hop_awaiter) == sizeof(void*));
 static_assert(sizeof(concur::yield_awaiter) <= sizeof(void*));
-static_assert(sizeof(concur::sleep_awaiter) <= 3 * sizeof(void*));
+static_assert(sizeof(concur::sleep_awaiter) == 2 * sizeof(void*));
 static_assert(sizeof(promise) == 3 * sizeof(void*));
 
 task<int> later(int value) {

@@ -15,31 +15,33 @@
 
 using namespace std::chrono_literals;
 using concur::timer_heap;
-using concur::timer_node;
+using concur::work;
 using time_point = timer_heap::time_point;
-
-static_assert(sizeof(timer_node) == 16);
 
 namespace {
 
 constexpr time_point start{1000s};
 
-std::vector<std::unique_ptr<timer_node>> make_nodes(std::size_t count) {
-  std::vector<std::unique_ptr<timer_node>> nodes;
-  while (nodes.size() < count) nodes.push_back(std::make_unique<timer_node>());
-  return nodes;
+class idle_timer : public work {
+ public:
+  idle_timer() : work([](work&) noexcept {}) {}
+};
+
+std::vector<std::unique_ptr<idle_timer>> make_timers(std::size_t count) {
+  std::vector<std::unique_ptr<idle_timer>> timers;
+  while (timers.size() < count) timers.push_back(std::make_unique<idle_timer>());
+  return timers;
 }
 
-// Its own timer and work item, which notes its number and the time when it runs.
-class noted_timer : public timer_node, public concur::work {
+// Notes its number and the time when it runs.
+class noted_timer : public work {
  public:
-  noted_timer(std::vector<int>& notes, int number)
-      : timer_node(static_cast<concur::work&>(*this)), work(&note), notes_(notes), number_(number) {}
+  noted_timer(std::vector<int>& notes, int number) : work(&note), notes_(notes), number_(number) {}
 
   time_point ran_at{};
 
  private:
-  static void note(concur::work& item) noexcept {
+  static void note(work& item) noexcept {
     auto& self = static_cast<noted_timer&>(item);
     self.ran_at = concur::os::clock::now();
     self.notes_.push_back(self.number_);
@@ -60,19 +62,19 @@ TEST_CASE("an empty heap has nothing due, ever", "[timer_heap]") {
 
 TEST_CASE("a timer is due at its deadline and not before", "[timer_heap]") {
   timer_heap heap;
-  timer_node node;
-  heap.add(node, start);
-  CHECK(node.is_armed());
+  idle_timer timer;
+  heap.add(timer, start);
+  CHECK(heap.holds(timer));
   CHECK(heap.next_deadline() == start);
   CHECK(heap.pop_due(start - 1ns) == nullptr);
-  CHECK(heap.pop_due(start) == &node);
-  CHECK_FALSE(node.is_armed());
+  CHECK(heap.pop_due(start) == &timer);
+  CHECK_FALSE(heap.holds(timer));
   CHECK(heap.empty());
 }
 
 TEST_CASE("the extremes of the clock are deadlines like any other", "[timer_heap]") {
   timer_heap heap;
-  timer_node first, last;
+  idle_timer first, last;
   heap.add(last, time_point::max());
   heap.add(first, time_point::min());
   CHECK(heap.next_deadline() == time_point::min());
@@ -83,21 +85,21 @@ TEST_CASE("the extremes of the clock are deadlines like any other", "[timer_heap
 
 TEST_CASE("equal deadlines fire in the order of arming, whatever is removed between them", "[timer_heap]") {
   timer_heap heap;
-  auto const nodes = make_nodes(300);
-  for (auto const& node : nodes) heap.add(*node, start);
-  for (std::size_t n = 0; n < nodes.size(); n += 3) heap.remove(*nodes[n]);
-  heap.add(*nodes[0], start);
-  for (std::size_t n = 0; n < nodes.size(); ++n) {
-    if (n % 3 != 0) REQUIRE(heap.pop_due(start) == nodes[n].get());
+  auto const timers = make_timers(300);
+  for (auto const& timer : timers) heap.add(*timer, start);
+  for (std::size_t n = 0; n < timers.size(); n += 3) heap.remove(*timers[n]);
+  heap.add(*timers[0], start);
+  for (std::size_t n = 0; n < timers.size(); ++n) {
+    if (n % 3 != 0) REQUIRE(heap.pop_due(start) == timers[n].get());
   }
-  CHECK(heap.pop_due(start) == nodes[0].get());
+  CHECK(heap.pop_due(start) == timers[0].get());
 }
 
 TEST_CASE("random operations agree with an ordered multimap", "[timer_heap]") {
   std::mt19937 random(GENERATE(1u, 2u, 3u));
   timer_heap heap;
-  std::multimap<time_point, timer_node*> model;  // keeps equal keys in the order of insertion
-  auto const nodes = make_nodes(200);
+  std::multimap<time_point, work*> model;  // keeps equal keys in the order of insertion
+  auto const timers = make_timers(200);
   auto const random_time = [&random]() -> time_point {
     switch (random() % 16) {
       case 0: return time_point::max();
@@ -106,28 +108,28 @@ TEST_CASE("random operations agree with an ordered multimap", "[timer_heap]") {
     }
   };
   for (int round = 0; round < 20'000; ++round) {
-    timer_node& node = *nodes[random() % nodes.size()];
+    work& timer = *timers[random() % timers.size()];
     if (random() % 8 == 0) {
       time_point const now = random_time();
-      timer_node* const due = heap.pop_due(now);
+      work* const due = heap.pop_due(now);
       bool const expected = !model.empty() && model.begin()->first <= now;
       REQUIRE((due != nullptr) == expected);
       if (expected) {
         REQUIRE(due == model.begin()->second);
         model.erase(model.begin());
       }
-    } else if (node.is_armed()) {
-      heap.remove(node);
-      std::erase_if(model, [&node](auto const& each) { return each.second == &node; });
+    } else if (heap.holds(timer)) {
+      heap.remove(timer);
+      std::erase_if(model, [&timer](auto const& each) { return each.second == &timer; });
     } else {
       time_point const deadline = random_time();
-      heap.add(node, deadline);
-      model.emplace(deadline, &node);
+      heap.add(timer, deadline);
+      model.emplace(deadline, &timer);
     }
     if (heap.size() != model.size()) FAIL("size differs in round " << round);
     if (heap.next_deadline() != (model.empty() ? concur::os::never : model.begin()->first)) FAIL("round " << round);
   }
-  for (auto const& [deadline, node] : model) REQUIRE(heap.pop_due(deadline) == node);
+  for (auto const& [deadline, timer] : model) REQUIRE(heap.pop_due(deadline) == timer);
   CHECK(heap.empty());
 }
 
@@ -135,31 +137,37 @@ TEST_CASE("checked builds report a timer armed twice, or disarmed where it is no
   if constexpr (CONCUR_CHECKED) {
     auto* const before = concur::set_misuse_handler([](concur::misuse_report const& report) { throw report.line; });
     timer_heap heap, other;
-    timer_node node, more;
-    heap.add(node, start);
+    idle_timer timer, more;
+    heap.add(timer, start);
     other.add(more, start);
-    CHECK_THROWS_AS(heap.add(node, start), unsigned);
-    CHECK_THROWS_AS(other.remove(node), unsigned);
-    heap.remove(node);
+    CHECK_THROWS_AS(heap.add(timer, start), unsigned);
+    CHECK_THROWS_AS(other.remove(timer), unsigned);
+    heap.remove(timer);
     other.remove(more);
-    CHECK_THROWS_AS(heap.remove(node), unsigned);
+    CHECK_THROWS_AS(heap.remove(timer), unsigned);
     concur::set_misuse_handler(before);
   }
 }
 
-TEST_CASE("a timer knows the work item it was made with, if any, armed or not", "[timer_heap]") {
-  std::vector<int> notes;
-  noted_timer timer(notes, 1);
-  timer_node const bare;
-  CHECK(timer.item() == &timer);
-  CHECK(bare.item() == nullptr);
-  timer_heap heap;
-  heap.add(timer, start);
-  timer_node* const due = heap.pop_due(start);
-  REQUIRE(due == &timer);
-  CHECK(due->item() == &timer);
-  due->item()->run();
-  CHECK(notes == std::vector{1});
+TEST_CASE("whatever the link of an item says, a heap knows whether it is armed there", "[timer_heap]") {
+  timer_heap heap, other;
+  idle_timer first, second, elsewhere, queued;
+  heap.add(first, start);
+  heap.add(second, start + 1s);
+  other.add(elsewhere, start);  // at the place that `first` has here
+  CHECK(heap.holds(first));
+  CHECK(heap.holds(second));
+  CHECK_FALSE(heap.holds(elsewhere));
+  for (auto* const next : {static_cast<work*>(nullptr), static_cast<work*>(&first), static_cast<work*>(&queued)}) {
+    queued.set_next(next);
+    CHECK_FALSE(heap.holds(queued));
+  }
+  REQUIRE(heap.pop_due(start) == &first);
+  CHECK_FALSE(heap.holds(first));
+  CHECK(heap.holds(second));
+  heap.remove(second);
+  CHECK_FALSE(heap.holds(second));
+  other.remove(elsewhere);
 }
 
 TEST_CASE("an executor posts the items of timers in the order of their deadlines, and not before", "[timer_heap]") {
@@ -199,7 +207,7 @@ TEST_CASE("an executor gives a timer back until its item was posted, and it may 
 }
 
 TEST_CASE("a timer wakes executors that sleep without one", "[timer_heap]") {
-  struct bell : concur::work {
+  struct bell : work {
     bell() : work(&ring) {}
     static void ring(work& item) noexcept {
       auto& rung = static_cast<bell&>(item).rung;
@@ -208,9 +216,8 @@ TEST_CASE("a timer wakes executors that sleep without one", "[timer_heap]") {
     }
     concur::os::atomic<std::uint32_t> rung{0};
   } item;
-  timer_node node(item);
   support::threads_executor pool(2);
-  pool.arm(node, concur::os::clock::now() + 1ms);
+  pool.arm(item, concur::os::clock::now() + 1ms);
   while (item.rung.load() == 0) concur::os::futex_wait(item.rung, 0);
-  CHECK_FALSE(pool.disarm(node));
+  CHECK_FALSE(pool.disarm(item));
 }

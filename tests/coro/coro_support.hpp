@@ -44,16 +44,16 @@ class hand_loop final : public concur::executor {
   ~hand_loop() { run_all(); }
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override {
+  void arm(concur::work& item, concur::time_point when) override {
     std::lock_guard const hold(lock_);
     note_thread();
-    timers_.add(node, when);
+    timers_.add(item, when);
   }
-  bool disarm(concur::timer_node& node) noexcept override {
+  bool disarm(concur::work& item) noexcept override {
     std::lock_guard const hold(lock_);
     note_thread();
-    if (!node.is_armed()) return false;
-    timers_.remove(node);
+    if (!timers_.holds(item)) return false;
+    timers_.remove(item);
     return true;
   }
   concur::time_point now() const noexcept override { return now_; }
@@ -105,7 +105,7 @@ class hand_loop final : public concur::executor {
  private:
   void fire() noexcept {
     std::lock_guard const hold(lock_);
-    while (auto* const due = timers_.pop_due(now_)) queue_.push(*due->item());
+    while (auto* const due = timers_.pop_due(now_)) queue_.push(*due);
   }
   void note_thread() noexcept { misused_ = misused_ || (is_elsewhere() && !scope_.shared()); }
 

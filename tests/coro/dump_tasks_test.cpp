@@ -47,8 +47,8 @@ class scoped_executor final : public concur::executor {
   explicit scoped_executor(sharing use, Arguments... arguments) : runner_(arguments...), tasks_(use), use_(use) {}
 
   void post(concur::work& item) noexcept override { runner_.post(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override { runner_.arm(node, when); }
-  bool disarm(concur::timer_node& node) noexcept override { return runner_.disarm(node); }
+  void arm(concur::work& item, concur::time_point when) override { runner_.arm(item, when); }
+  bool disarm(concur::work& item) noexcept override { return runner_.disarm(item); }
   cancellation& tasks() noexcept override { return tasks_; }
   bool is_elsewhere() const noexcept override {
     return use_ == sharing::one_thread && std::this_thread::get_id() != home_;

@@ -35,8 +35,8 @@ class thread_for_each final : public concur::executor {
     mine.state.store(full, std::memory_order_release);
     concur::os::futex_wake(&mine.state);
   }
-  void arm(concur::timer_node&, concur::time_point) override {}
-  bool disarm(concur::timer_node&) noexcept override { return false; }
+  void arm(concur::work&, concur::time_point) override {}
+  bool disarm(concur::work&) noexcept override { return false; }
 
   /// Waits until the `which`-th task is ready, and runs it; returns false when the executor is closed.
   bool run_one(std::size_t which) {

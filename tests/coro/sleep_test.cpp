@@ -24,7 +24,7 @@ using concur::task;
 using support::hand_loop;
 
 static_assert(!std::is_copy_constructible_v<concur::sleep_awaiter>);
-static_assert(sizeof(concur::sleep_awaiter) <= 24);
+static_assert(sizeof(concur::sleep_awaiter) == 16);
 
 task<> note_after(std::chrono::nanoseconds length, std::string& log, char what) {
   char const letter = what;

@@ -60,18 +60,18 @@ class inbox {
   concur::os::atomic<std::uint32_t> bell_{0};
 };
 
-// One thread runs its items. It has a scope, which belongs to that thread or to many, and one timer, whose item is
+// One thread runs its items. It has a scope, which belongs to that thread or to many, and one timer, which is
 // posted by whoever runs the clock.
 class small_executor final : public concur::executor {
  public:
   explicit small_executor(sharing use, inbox* items) noexcept : scope_(use), use_(use), items_(*items) {}
 
   void post(concur::work& item) noexcept override { items_.push(item); }
-  void arm(concur::timer_node& node, concur::time_point) override {
-    timer_.set(&node);
+  void arm(concur::work& item, concur::time_point) override {
+    timer_.set(&item);
     armed_.store(1, std::memory_order_release);
   }
-  bool disarm(concur::timer_node&) noexcept override {
+  bool disarm(concur::work&) noexcept override {
     std::uint32_t armed = 1;
     return armed_.compare_exchange_strong(armed, 0, std::memory_order_relaxed, std::memory_order_relaxed);
   }
@@ -92,9 +92,9 @@ class small_executor final : public concur::executor {
   // The timer is due now, or never.
   void run_clock() {
     std::uint32_t armed = 1;
-    // acquire: the node.
+    // acquire: the item.
     if (armed_.compare_exchange_strong(armed, 0, std::memory_order_acquire, std::memory_order_relaxed)) {
-      post(*timer_.get()->item());
+      post(*timer_.get());
     }
   }
 
@@ -103,7 +103,7 @@ class small_executor final : public concur::executor {
   sharing const use_;
   concur::os::plain<int> alive_{1};
   inbox& items_;
-  concur::os::plain<concur::timer_node*> timer_;
+  concur::os::plain<concur::work*> timer_;
   concur::os::atomic<std::uint32_t> armed_{0};
   counted ended_;
 };

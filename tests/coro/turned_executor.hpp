@@ -39,15 +39,15 @@ class turned_executor final : public concur::executor {
     posts_.fetch_add(1, std::memory_order_relaxed);
     queue_.push(item);
   }
-  void arm(concur::timer_node& node, concur::time_point when) override {
+  void arm(concur::work& item, concur::time_point when) override {
     require_own_thread();
-    timers_.add(node, when);
+    timers_.add(item, when);
     ++armed_ever_;
   }
-  bool disarm(concur::timer_node& node) noexcept override {
+  bool disarm(concur::work& item) noexcept override {
     require_own_thread();
-    bool const armed = node.is_armed();
-    if (armed) timers_.remove(node);
+    bool const armed = timers_.holds(item);
+    if (armed) timers_.remove(item);
     return armed;
   }
   concur::time_point now() const noexcept override {
@@ -94,7 +94,7 @@ class turned_executor final : public concur::executor {
 
  private:
   void post_due() {
-    while (auto* const due = timers_.pop_due(now_)) queue_.push(*due->item());
+    while (auto* const due = timers_.pop_due(now_)) queue_.push(*due);
   }
   void require_own_thread() const noexcept {
     if (is_elsewhere()) fail("an executor of one thread was asked from another one");

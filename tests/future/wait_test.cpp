@@ -79,13 +79,13 @@ class watched final : public concur::executor {
   explicit watched(concur::executor& real) : real_(real) {}
 
   void post(concur::work& item) noexcept override { real_.post(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override {
+  void arm(concur::work& item, concur::time_point when) override {
     if (no_memory) throw std::bad_alloc();
-    real_.arm(node, when);
+    real_.arm(item, when);
     ++armed;
   }
-  bool disarm(concur::timer_node& node) noexcept override {
-    bool const in_time = real_.disarm(node);
+  bool disarm(concur::work& item) noexcept override {
+    bool const in_time = real_.disarm(item);
     if (in_time) ++disarmed;
     return in_time;
   }

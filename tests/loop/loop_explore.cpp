@@ -286,8 +286,7 @@ twice const with_timer("loop", "a post beside a loop that sleeps until a timer",
   auto& item = s.make<counts>(runs);
   auto& due = s.make<counts>(runs);
   s.thread("loop", [&] {
-    concur::timer_node node(due);
-    loop.arm(node, loop.now() + std::chrono::microseconds(1));
+    loop.arm(due, loop.now() + std::chrono::microseconds(1));
     loop.run_until([&] { return runs.get() == 2; });
   });
   s.thread("poster", [&] { loop.post(item); });

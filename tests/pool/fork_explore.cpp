@@ -458,7 +458,6 @@ registration const fork_beside_timer(
         event rang;
       };
       auto& ring = s.make<alarm>();
-      auto& node = s.make<concur::timer_node>(ring);
       auto& left = s.make<event>();
       auto& what = s.make<function>([&] { ring.rang.wait(); });
       auto& part = s.make<forked_call<function>>(what);
@@ -474,7 +473,7 @@ registration const fork_beside_timer(
         left.set();
       });
       s.thread("owner", [&] {
-        state.arm(node, concur::os::clock::now() + std::chrono::seconds(10));
+        state.arm(ring, concur::os::clock::now() + std::chrono::seconds(10));
         left.wait();
         pool.reset();
       });

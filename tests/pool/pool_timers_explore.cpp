@@ -30,7 +30,7 @@ class alarm : public concur::work {
 
   void arm(thread_pool& pool, clock::duration after) {
     due_ = clock::now() + after;
-    pool.get_executor().arm(node, due_);
+    pool.get_executor().arm(*this, due_);
   }
 
   /// When it has rung.
@@ -38,7 +38,6 @@ class alarm : public concur::work {
   bool in_time() const { return at_.get() >= due_ && at_.get() < due_ + 1s; }
 
   event rang;
-  concur::timer_node node{*this};
 
  private:
   static void ring(work& self) noexcept {
@@ -96,7 +95,7 @@ registration const taken_back(
       first.arm(pool, 10s);
       second.arm(pool, 20s);
       // Its time has not come, as long as others can run.
-      check(pool.get_executor().disarm(first.node), "it was armed");
+      check(pool.get_executor().disarm(first), "it was armed");
       second.wait();
       check(second.in_time() && !first.rang.is_set(), "the wrong one rang");
     },
@@ -138,7 +137,6 @@ class patient : public concur::work {
  public:
   explicit patient(alarm& awaited) noexcept : work(&run_item), awaited_(awaited) {}
 
-  concur::timer_node node{*this};
   event ended;
 
  private:
@@ -157,7 +155,7 @@ registration const one_waits_for_another(
       alarm second;
       patient first(second);
       thread_pool pool(2);
-      pool.get_executor().arm(first.node, clock::now() + 10s);
+      pool.get_executor().arm(first, clock::now() + 10s);
       second.arm(pool, 20s);
       first.ended.wait();
       check(second.in_time(), "it did not ring in time");
@@ -171,7 +169,7 @@ registration const taken_back_when_due(
       alarm only;
       thread_pool pool(1);
       only.arm(pool, 0s);
-      bool const in_time = pool.get_executor().disarm(only.node);
+      bool const in_time = pool.get_executor().disarm(only);
       if (!in_time) only.wait();
       pool.shutdown();
       check(only.rang.is_set() != in_time, "taken back and rung, or neither");

@@ -280,14 +280,13 @@ struct timed_item final : concur::work {
 
   void arm(thread_pool& pool, concur::os::clock::duration length) {
     when = concur::os::clock::now() + length;
-    pool.get_executor().arm(node, when);
+    pool.get_executor().arm(*this, when);
   }
 
   concur::os::clock::time_point when;
   concur::executor* executor = nullptr;
   bool early = false;
   event rang;
-  concur::timer_node node{*this};
 };
 
 }  // namespace
@@ -307,11 +306,11 @@ TEST_CASE("thread_pool_executor: a timer's item runs on a worker when it is due,
     a.arm(pool, std::chrono::microseconds(100 * round));
     a.rang.wait();
     CHECK_FALSE(a.early);
-    CHECK_FALSE(pool.get_executor().disarm(a.node));  // too late
+    CHECK_FALSE(pool.get_executor().disarm(a));  // too late
     pool.wait_idle();
   }
   timed_item lowest;
-  pool.get_executor().arm(lowest.node, concur::os::clock::time_point::min());
+  pool.get_executor().arm(lowest, concur::os::clock::time_point::min());
   lowest.rang.wait();
   pool.wait_idle();
 }
@@ -322,10 +321,10 @@ TEST_CASE("thread_pool_executor: a timer taken back in time never rings, and may
   timed_item a;
   for (auto const length : {1h, 2h}) {
     a.arm(pool, length);
-    CHECK(pool.get_executor().disarm(a.node));
+    CHECK(pool.get_executor().disarm(a));
   }
-  pool.get_executor().arm(a.node, concur::os::never);
-  CHECK(pool.get_executor().disarm(a.node));
+  pool.get_executor().arm(a, concur::os::never);
+  CHECK(pool.get_executor().disarm(a));
   CHECK_FALSE(a.rang.is_set());
   a.arm(pool, 1ms);
   a.rang.wait();
@@ -346,7 +345,7 @@ TEST_CASE("thread_pool_executor: an earlier timer is noticed by workers that sle
       soonest.arm(pool, 1ms);
       sooner.rang.wait();
       soonest.rang.wait();
-      CHECK(pool.get_executor().disarm(later.node));
+      CHECK(pool.get_executor().disarm(later));
       pool.wait_idle();
     }
   }
@@ -372,20 +371,16 @@ TEST_CASE("thread_pool_executor: timers ring while all workers but one are held"
 
 TEST_CASE("thread_pool_executor: timers that are due together ring in the order of their deadlines",
           "[thread_pool_executor]") {
-  struct numbered : recorded_work {
-    numbered(std::vector<int>& list, int number) : recorded_work(list, number) {}
-    concur::timer_node node{*this};
-  };
   thread_pool pool(1);
   std::vector<int> list, expected;
-  std::vector<std::unique_ptr<numbered>> all;
+  std::vector<std::unique_ptr<recorded_work>> all;
   {
     held_workers const held(pool, 1);
     auto const past = concur::os::clock::now() - 1h;
     for (int i = 0; i < 50; ++i) {
       int const number = i * 7 % 50;
-      all.push_back(std::make_unique<numbered>(list, number));
-      pool.get_executor().arm(all.back()->node, past + std::chrono::milliseconds(number));
+      all.push_back(std::make_unique<recorded_work>(list, number));
+      pool.get_executor().arm(*all.back(), past + std::chrono::milliseconds(number));
       expected.push_back(i);
     }
     CHECK(list.empty());
@@ -402,7 +397,7 @@ TEST_CASE("thread_pool_executor: disarm beside the deadline says whether the ite
     timed_item a;
     a.arm(pool, std::chrono::microseconds(round % 50));
     for (int pause = round % 97; pause > 0; --pause) concur::os::spin_pause();
-    if (pool.get_executor().disarm(a.node)) {
+    if (pool.get_executor().disarm(a)) {
       ++taken_back;
       pool.wait_idle();
       REQUIRE_FALSE(a.rang.is_set());
@@ -424,8 +419,8 @@ TEST_CASE("thread_pool_executor: timers armed and taken back by many threads at 
       timed_item a, b;
       a.arm(pool, std::chrono::microseconds(i % 300));
       b.arm(pool, 1h);
-      if (!pool.get_executor().disarm(b.node)) ++lost;
-      if (i % 3 != 0 || !pool.get_executor().disarm(a.node)) {
+      if (!pool.get_executor().disarm(b)) ++lost;
+      if (i % 3 != 0 || !pool.get_executor().disarm(a)) {
         a.rang.wait();
       }
     }

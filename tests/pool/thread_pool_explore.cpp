@@ -84,9 +84,8 @@ registration const woken_for_nothing(
       auto& run = s.make<counted>();
       s.thread("other", [&] {
         empty_item item;
-        concur::timer_node node(item);
-        pool->get_executor().arm(node, concur::os::never - std::chrono::hours(1));
-        pool->get_executor().disarm(node);
+        pool->get_executor().arm(item, concur::os::never - std::chrono::hours(1));
+        pool->get_executor().disarm(item);
         armed.set();
       });
       s.thread("owner", [&] {

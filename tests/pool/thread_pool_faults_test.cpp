@@ -282,19 +282,27 @@ TEST_CASE("thread_pool_faults: every allocation of arming a timer may fail", "[t
   if (!failing_new::available()) return;
   struct idle_work final : concur::work {
     idle_work() : work([](concur::work&) noexcept {}) {}
-  } item;
+  };
   thread_pool pool(1);
   concur::executor& there = pool;
-  std::vector<std::unique_ptr<concur::timer_node>> nodes;
+  std::vector<std::unique_ptr<idle_work>> items;
   int failures = 0;
   for (int i = 0; i < 200; ++i) {
-    nodes.push_back(std::make_unique<concur::timer_node>(item));
-    failures += with_every_allocation_failing([&] { there.arm(*nodes.back(), concur::os::clock::now() + 1h); });
-    CHECK(nodes.back()->is_armed());
+    items.push_back(std::make_unique<idle_work>());
+    auto& item = *items.back();
+    failures += with_every_allocation_failing([&] {
+      item.set_next(items.front().get());
+      try {
+        there.arm(item, concur::os::clock::now() + 1h);
+      } catch (std::bad_alloc const&) {
+        CHECK(item.next() == items.front().get());
+        throw;
+      }
+    });
   }
   CHECK(failures >= 1);
   int taken_back = 0;
-  for (auto const& each : nodes) taken_back += there.disarm(*each) ? 1 : 0;
+  for (auto const& each : items) taken_back += there.disarm(*each) ? 1 : 0;
   CHECK(taken_back == 200);
 }
 

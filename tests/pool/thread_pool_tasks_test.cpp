@@ -49,8 +49,8 @@ using support::throws;
 class loop_like final : public concur::executor {
  public:
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
-  bool disarm(concur::timer_node& node) noexcept override { return queue_.disarm(node); }
+  void arm(concur::work& item, concur::time_point when) override { queue_.arm(item, when); }
+  bool disarm(concur::work& item) noexcept override { return queue_.disarm(item); }
   concur::cancellation& tasks() noexcept override { return tasks_; }
   bool is_elsewhere() const noexcept override { return std::this_thread::get_id() != owner_; }
 

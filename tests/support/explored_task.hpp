@@ -34,12 +34,12 @@ class one_slot_executor final : public concur::executor {
     full_.store(full, std::memory_order_release);
     concur::os::futex_wake(&full_);
   }
-  void arm(concur::timer_node& node, concur::time_point) override {
-    timer_.set(&node);
+  void arm(concur::work& item, concur::time_point) override {
+    timer_.set(&item);
     clock_.store(full, std::memory_order_release);
     concur::os::futex_wake(&clock_);
   }
-  bool disarm(concur::timer_node&) noexcept override {
+  bool disarm(concur::work&) noexcept override {
     std::uint32_t armed = full;
     return clock_.compare_exchange_strong(armed, empty, std::memory_order_relaxed, std::memory_order_relaxed);
   }
@@ -67,9 +67,9 @@ class one_slot_executor final : public concur::executor {
   /// Returns what the clock was.
   std::uint32_t run_if_armed() {
     std::uint32_t armed = full;
-    // acquire: the node.
+    // acquire: the item.
     if (clock_.compare_exchange_strong(armed, empty, std::memory_order_acquire, std::memory_order_relaxed)) {
-      timer_.get()->item()->run();
+      timer_.get()->run();
     }
     return armed;
   }
@@ -83,7 +83,7 @@ class one_slot_executor final : public concur::executor {
   enum : std::uint32_t { empty, full, closed };
   concur::os::plain<concur::work*> slot_;
   concur::os::atomic<std::uint32_t> full_{empty};
-  concur::os::plain<concur::timer_node*> timer_;
+  concur::os::plain<concur::work*> timer_;
   concur::os::atomic<std::uint32_t> clock_{empty};  // full: the timer is armed
 };
 

@@ -7,7 +7,7 @@
 //     here.run_ready();                             // runs what is queued, on the calling thread
 //     here.run_until([&] { return root.done(); });  // sleeps while nothing is queued
 //
-//     here.arm(node, deadline_after(5ms));          // posts node.item() when it is due, from run_ready and run_until
+//     here.arm(item, deadline_after(5ms));          // posts it when it is due, from run_ready and run_until
 //
 //     support::threads_executor pool(2);            // two threads that share a queue
 //
@@ -43,17 +43,17 @@ class work_queue {
     ring();
   }
 
-  void arm(concur::timer_node& node, concur::time_point when) {
+  void arm(concur::work& item, concur::time_point when) {
     std::lock_guard const hold(lock_);
-    timers_.add(node, when);
+    timers_.add(item, when);
     ring();  // whoever sleeps may have to sleep for a shorter time
   }
 
-  /// Returns false when its item has arrived already.
-  bool disarm(concur::timer_node& node) noexcept {
+  /// Returns false when it has arrived already.
+  bool disarm(concur::work& item) noexcept {
     std::lock_guard const hold(lock_);
-    bool const armed = node.is_armed();
-    if (armed) timers_.remove(node);
+    bool const armed = timers_.holds(item);
+    if (armed) timers_.remove(item);
     return armed;
   }
 
@@ -103,7 +103,7 @@ class work_queue {
   void append_due() noexcept {
     if (timers_.empty()) return;
     auto const now = concur::os::clock::now();
-    while (auto* const due = timers_.pop_due(now)) append(*due->item());
+    while (auto* const due = timers_.pop_due(now)) append(*due);
   }
 
   void ring() noexcept {
@@ -144,8 +144,8 @@ class queue_executor final : public concur::executor {
       : in_order_(which.kind == ready_order::first_in_first_out), batch_(which) {}
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
-  bool disarm(concur::timer_node& node) noexcept override { return queue_.disarm(node); }
+  void arm(concur::work& item, concur::time_point when) override { queue_.arm(item, when); }
+  bool disarm(concur::work& item) noexcept override { return queue_.disarm(item); }
 
   /// Runs what is queued now, but not what is posted meanwhile; returns how many items that were.
   std::size_t run_ready() {
@@ -218,8 +218,8 @@ class threads_executor final : public concur::executor {
   }
 
   void post(concur::work& item) noexcept override { queue_.push(item); }
-  void arm(concur::timer_node& node, concur::time_point when) override { queue_.arm(node, when); }
-  bool disarm(concur::timer_node& node) noexcept override { return queue_.disarm(node); }
+  void arm(concur::work& item, concur::time_point when) override { queue_.arm(item, when); }
+  bool disarm(concur::work& item) noexcept override { return queue_.disarm(item); }
 
  private:
   void work_until_closed() {

@@ -10,6 +10,7 @@
 #include <concur/core/deadline.hpp>
 #include <concur/core/os.hpp>
 
+#include <cstdint>
 #include <utility>
 
 namespace concur::inline CONCUR_ABI {
@@ -17,7 +18,6 @@ namespace concur::inline CONCUR_ABI {
 class executor;
 class party;
 class task_context;
-class timer_node;
 
 /// Who runs on a thread. One slot for all, since those who ask for one often ask for another.
 struct running_parties {
@@ -28,8 +28,9 @@ struct running_parties {
 };
 inline running_parties& this_threads_parties() noexcept { return os::thread_slot<running_parties, running_parties>(); }
 
-/// One thing to run, linked into an executor's queue without any allocation. It must stay alive and untouched from
-/// `post` until it runs; it may be destroyed or posted again while it runs.
+/// One thing to run, linked into an executor's queue, or among its timers, without any allocation of its own. It must
+/// stay alive and untouched from `post` until it runs, and from `arm` until it runs or was disarmed; it may be
+/// destroyed, posted or armed again while it runs.
 class work {
  public:
   using function = void (*)(work&) noexcept;
@@ -41,23 +42,35 @@ class work {
   /// For executors: runs the item. It may be gone afterwards.
   void run() noexcept { run_(*this); }
 
-  /// For executors, which own these eight bytes while the item is queued.
-  work* next() const noexcept { return next_; }
-  void set_next(work* next) noexcept { next_ = next; }
+  /// For executors, which own these eight bytes while the item is queued, for its queue.
+  work* next() const noexcept { return reinterpret_cast<work*>(link()); }
+  void set_next(work* next) noexcept { set_link(reinterpret_cast<std::uintptr_t>(next)); }
 
  protected:
   ~work() = default;
 
-  // While the item runs nobody needs the link, and a task keeps the limit of its stack there.
-  union {
-    work* next_ = nullptr;
-    char const* stack_limit_;
-  };
+  /// The same eight bytes for whoever runs it: while it does nobody else needs them.
+  // relaxed: whoever hands an item over orders them. Atomic, since a timer that is taken back too late looks at them
+  // when they are something else already (core/timer_heap.hpp).
+  std::uintptr_t link() const noexcept { return link_.load(std::memory_order_relaxed); }
+  void set_link(std::uintptr_t word) noexcept { link_.store(word, std::memory_order_relaxed); }
 
   /// What `run` does from now on. Not while it is queued.
   void set_function(function what) noexcept { run_ = what; }
 
  private:
+  friend class timer_heap;
+
+  // The link once more, for timers. In halves, since where one stands is written often, and nothing should be read for
+  // that. Compilers define what is found here when the link was written last, and the other way round.
+  struct halves {
+    os::machine_atomic<std::uint32_t> index;
+    os::machine_atomic<std::uint32_t> sequence;
+  };
+  union {
+    os::machine_atomic<std::uintptr_t> link_{0};
+    halves timer_;
+  };
   function run_;
 };
 
@@ -87,15 +100,13 @@ class executor {
   /// Whether each of its threads begins what it has posted itself newest first.
   virtual bool newest_first() const noexcept { return false; }
 
-  /// Posts the node's work item at `when`, or soon after; at once when that has passed. Requires: the node has an item
-  /// (core/timer_heap.hpp) and is not armed. Throws std::bad_alloc; then nothing is armed.
-  virtual void arm(timer_node& node, time_point when) = 0;
+  /// Posts the item at `when`, or soon after; at once when that has passed. Requires: it is neither queued nor armed.
+  /// Throws std::bad_alloc; then it is not armed, and untouched.
+  virtual void arm(work& item, time_point when) = 0;
 
-  /// Takes the node back. Requires: it was armed here, and still exists. Returns false when its item has been posted
-  /// already: it will run, is running or has run. Either way the executor has done with the node, which may be
-  /// destroyed or armed again; an item that was posted must stay until it runs. Once the item runs the node is free
-  /// without this call.
-  virtual bool disarm(timer_node& node) noexcept = 0;
+  /// Takes back an item that was armed here, and still exists. Returns false when it is not armed any more: it was
+  /// posted, and will run, is running or has run.
+  virtual bool disarm(work& item) noexcept = 0;
 
   /// What time it is for `arm`. An executor may have a time of its own, which its tests turn.
   virtual time_point now() const noexcept { return os::clock::now(); }
@@ -108,7 +119,8 @@ class executor {
   /// Whether `tasks()` belongs to one thread, and that is not the calling one.
   virtual bool is_elsewhere() const noexcept { return false; }
 
-  /// Whether it has one thread, and that is the calling one: then whoever blocks here waits for ever for its tasks.
+  /// Whether it has one thread, and that is the calling one: then whoever blocks here waits for ever for its tasks, and
+  /// what is done to a task here happens between two of its steps.
   virtual bool is_own_thread() const noexcept { return false; }
 
   /// Before a task is spawned here, or moves here from another executor: the executor refuses it by an exception, or

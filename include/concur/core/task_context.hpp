@@ -138,7 +138,7 @@ class task_context : public work, public cancellable {
   bool begin_wait(wait_operation& operation) noexcept;
   void end_wait() noexcept;
 
-  static constexpr std::intptr_t stack_budget = 64 * 1024;
+  static constexpr std::uintptr_t stack_budget = 64 * 1024;  // its limit is kept in the link
 
   // What a task has that was ever on another executor.
   struct journey {
@@ -179,9 +179,9 @@ class current_task_scope {
 };
 
 inline bool task_context::stack_left(void const* frame_address) noexcept {
-  if (static_cast<char const*>(frame_address) > stack_limit_) [[likely]]
+  if (reinterpret_cast<std::uintptr_t>(frame_address) > link()) [[likely]]
     return true;
-  stack_limit_ = reinterpret_cast<char const*>(UINTPTR_MAX);
+  set_link(UINTPTR_MAX);
   return false;
 }
 
@@ -210,7 +210,7 @@ inline bool posted_operation::publish(task_context& task) noexcept {
   running_parties& parties = here.parties_here();
   CONCUR_ASSERT(&parties == &this_threads_parties(), "a task ran on a thread that is not its executor's");
   current_task_scope const current(*this, parties);
-  stack_limit_ = static_cast<char const*>(__builtin_frame_address(0)) - stack_budget;
+  set_link(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - stack_budget);
   if (waiting_in() != nullptr && !waits_in_steps()) end_wait();  // woken in a single step: the wait is over
   for (;;) {
     if (auto* const operation = waiting_in()) {

@@ -13,8 +13,8 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/hop.hpp>
 #include <concur/core/task_context.hpp>
-#include <concur/core/timer_heap.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
@@ -27,16 +27,14 @@ namespace concur::inline CONCUR_ABI {
 enum class [[nodiscard]] sleep_length : std::int64_t {};
 enum class [[nodiscard]] sleep_moment : std::int64_t {};
 
-/// What `co_await` makes of them.
+/// What `co_await` makes of them. The task itself is the timer. Sixteen bytes, since a million may sleep at once; so
+/// more than 73 years are for ever.
 class [[nodiscard]] sleep_awaiter : public wait_operation {
  public:
-  explicit sleep_awaiter(sleep_length length) noexcept : sleep_awaiter(std::int64_t(length), from_now) {}
-  explicit sleep_awaiter(sleep_moment when) noexcept : sleep_awaiter(std::int64_t(when), fresh) {}
+  explicit sleep_awaiter(sleep_length length) noexcept : word_(kept(std::int64_t(length)) | has_length) {}
+  explicit sleep_awaiter(sleep_moment when) noexcept : word_(kept(std::int64_t(when)) | has_moment) {}
   sleep_awaiter(sleep_awaiter const&) = delete;
   sleep_awaiter& operator=(sleep_awaiter const&) = delete;
-  ~sleep_awaiter() {
-    if (state() == fresh) timer_.clear();
-  }
 
   bool await_ready() const noexcept { return false; }
 
@@ -44,40 +42,39 @@ class [[nodiscard]] sleep_awaiter : public wait_operation {
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     task_context& task = handle.promise().context();
     if (task.cancelled()) [[unlikely]] {
-      end(stopped);
+      word_ = stopped;
       return false;
     }
-    timer_.set_item(task);
     task.suspend_in(*this, handle);
     return true;
   }
 
   void await_resume() const {
-    if (state() <= armed) [[likely]]
+    if ((word_ & all_tags) != failed) [[likely]]
       return;
-    if (state() == stopped) throw cancelled();
+    if (word_ == stopped) throw cancelled();
     throw std::bad_alloc();
   }
 
   // A canceller holds the task's scope, so it finds the timer armed, or not yet: then the task finds itself cancelled.
   bool publish(task_context& task) noexcept override {
     executor& where = task.where();
-    std::chrono::nanoseconds const when(timer_.kept());
+    std::chrono::nanoseconds const when(length_or_moment());
     time_point deadline(when);
-    if ((timer_.note() & from_now) != 0) {
+    if ((word_ & all_tags) == has_length) {
       if (when <= when.zero()) return where.post_last(task);
       deadline = time_point(saturating_add(where.now().time_since_epoch(), when));
     }
     return task.scope().undisturbed([&] {
       if (task.cancelled()) {
-        end(stopped);
+        word_ = stopped;
         return false;
       }
-      end(armed);
+      word_ = reinterpret_cast<std::uintptr_t>(&task) | asleep;
       try {
-        where.arm(timer_, deadline);  // the last access: it may be due
+        where.arm(task, deadline);  // the last access: it may be due
       } catch (std::bad_alloc const&) {
-        timer_.set_note(no_memory);
+        word_ = no_memory;
         return false;
       }
       return true;
@@ -85,29 +82,37 @@ class [[nodiscard]] sleep_awaiter : public wait_operation {
   }
 
   void cancel() noexcept override {
-    if (state() != armed) return;
-    auto& task = static_cast<task_context&>(*timer_.item());
-    if (!task.where().disarm(timer_)) return;
-    timer_.set_note(stopped);
+    if ((word_ & all_tags) != asleep) return;
+    auto& task = *reinterpret_cast<task_context*>(word_);
+    if (!task.where().disarm(task)) return;
+    word_ = stopped;
     task.where().post(task);
   }
 
  private:
-  // The note of the timer, which keeps the length or the moment as long as it is fresh. Written by the task, and while
-  // the task waits under the lock of its scope.
-  enum : unsigned { fresh, armed, stopped, no_memory, from_now = 4 };
+  // A length or a moment, then the task that sleeps, or why it does not. Written by the task, and while the task waits
+  // under the lock of its scope.
+  enum : std::uintptr_t {
+    asleep = 0,
+    has_length = 1,
+    has_moment = 2,
+    failed = 3,
+    all_tags = 3,
+    stopped = failed,
+    no_memory = failed | 4,
+  };
+  static constexpr int tag_bits = 2;
+  static constexpr std::int64_t longest = INT64_MAX >> tag_bits;
 
-  sleep_awaiter(std::int64_t length_or_moment, unsigned note) noexcept {
-    timer_.keep(length_or_moment);
-    timer_.set_note(note);
+  static constexpr std::uintptr_t kept(std::int64_t nanoseconds) noexcept {
+    return std::uintptr_t(std::clamp(nanoseconds, -longest, longest)) << tag_bits;
   }
-  unsigned state() const noexcept { return timer_.note() & ~unsigned{from_now}; }
-  void end(unsigned state) noexcept {
-    timer_.clear();
-    timer_.set_note(state);
+  std::int64_t length_or_moment() const noexcept {
+    auto const within = std::int64_t(word_) >> tag_bits;
+    return within == longest ? INT64_MAX : within;
   }
 
-  timer_node timer_;
+  std::uintptr_t word_;
 };
 
 inline sleep_awaiter operator co_await(sleep_length length) noexcept { return sleep_awaiter(length); }

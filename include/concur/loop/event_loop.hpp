@@ -276,8 +276,8 @@ class event_loop final : public executor, private process_wide::registry_entry {
     ready_.push(item);
     return true;
   }
-  void arm(timer_node& node, time_point when) override;
-  bool disarm(timer_node& node) noexcept override;
+  void arm(work& item, time_point when) override;
+  bool disarm(work& item) noexcept override;
   time_point now() const noexcept override { return virtual_time_ ? virtual_now_ : os::clock::now(); }
   cancellation& tasks() noexcept override { return contents_.tasks; }
   // Elsewhere is also whoever uses it while it does not run: another thread may begin to run it at any moment.

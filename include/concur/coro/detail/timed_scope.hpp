@@ -18,7 +18,6 @@
 #include <concur/core/short_lock.hpp>
 #include <concur/core/task_context.hpp>
 #include <concur/core/time_limit.hpp>
-#include <concur/core/timer_heap.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -111,7 +110,6 @@ class timed_scope {
   os::plain<task_context*> leaver_{nullptr};  // waits until the items have run
   item alarm_{*this};
   item message_{*this};
-  timer_node timer_{alarm_};
 };
 
 inline void timed_scope::cancel() noexcept {
@@ -214,7 +212,7 @@ inline void timed_scope::arm() noexcept {
   // An item that is posted looks again when it runs.
   if (alarm_.state.get() != item_state::idle || deadline_ == os::never) return;
   try {
-    home_->arm(timer_, deadline_);
+    home_->arm(alarm_, deadline_);
     alarm_.state.set(item_state::armed);
     armed_for_ = deadline_;
   } catch (std::bad_alloc const&) {
@@ -227,7 +225,7 @@ inline void timed_scope::arm() noexcept {
 
 inline void timed_scope::take_timer_back() noexcept {
   if (alarm_.state.get() != item_state::armed) return;
-  alarm_.state.set(home_->disarm(timer_) ? item_state::idle : item_state::posted);
+  alarm_.state.set(home_->disarm(alarm_) ? item_state::idle : item_state::posted);
 }
 
 }  // namespace concur::inline CONCUR_ABI::detail

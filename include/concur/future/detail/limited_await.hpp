@@ -13,7 +13,6 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/os.hpp>
 #include <concur/core/task_context.hpp>
-#include <concur/core/timer_heap.hpp>
 #include <concur/core/wait_list.hpp>
 #include <concur/core/waiter.hpp>
 #include <concur/future/detail/arrivals.hpp>
@@ -87,12 +86,12 @@ class arrivals_alarm final : public work {
   /// The first call sets it; `os::never` sets nothing. Throws std::bad_alloc; then it is not set.
   void set(executor& where, time_point when) {
     if (where_ != nullptr || when == os::never) return;
-    where.arm(timer_, when);
+    where.arm(*this, when);
     where_ = &where;
   }
 
   /// Once. Returns false when it rings for certain, or has rung: it must not be destroyed before it has.
-  bool take_back() noexcept { return where_ == nullptr || where_->disarm(timer_); }
+  bool take_back() noexcept { return where_ == nullptr || where_->disarm(*this); }
 
  private:
   static void ring(work& self) noexcept {
@@ -100,7 +99,6 @@ class arrivals_alarm final : public work {
   }
 
   arrivals& rung_;
-  timer_node timer_{*this};
   executor* where_ = nullptr;
 };
 

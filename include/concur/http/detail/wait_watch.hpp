@@ -14,7 +14,6 @@
 #include <concur/core/os.hpp>
 #include <concur/core/task_context.hpp>
 #include <concur/core/time_limit.hpp>
-#include <concur/core/timer_heap.hpp>
 #include <concur/core/wait_operation.hpp>
 
 #include <coroutine>
@@ -121,7 +120,7 @@ class wait_watch {
       if (!take_timer_back()) return;
     }
     try {
-      home_->arm(timer_, deadline_);
+      home_->arm(alarm_, deadline_);
       armed_for_ = deadline_;
       alarm_state_ = alarm_state::armed;
     } catch (std::bad_alloc const&) {
@@ -133,7 +132,7 @@ class wait_watch {
 
   /// Returns false when its item will run.
   bool take_timer_back() noexcept {
-    bool const back = home_->disarm(timer_);
+    bool const back = home_->disarm(alarm_);
     alarm_state_ = back ? alarm_state::idle : alarm_state::posted;
     return back;
   }
@@ -151,7 +150,6 @@ class wait_watch {
   task_context* leaver_ = nullptr;  // waits until no item is under way
   item alarm_{*this};
   item message_{*this};
-  timer_node timer_{alarm_};
   alarm_state alarm_state_ = alarm_state::idle;
   bool struck_ = false;
   bool ends_at_stop_ = false;

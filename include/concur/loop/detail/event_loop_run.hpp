@@ -354,19 +354,19 @@ inline void event_loop::stop_item::run_item(work& self) noexcept {
   mine.loop_.stopping_ = true;
 }
 
-inline void event_loop::arm(timer_node& node, time_point when) {
+inline void event_loop::arm(work& item, time_point when) {
   assert_own_thread();
   // In a child process it is not refused here, since those who arm may not be able to bear that, but when the loop
   // would rest.
   CONCUR_ASSERT(!is_closed(), "a timer of an event loop was armed that is closed");
-  contents_.timers.add(node, when);
+  contents_.timers.add(item, when);
 }
 
-inline bool event_loop::disarm(timer_node& node) noexcept {
+inline bool event_loop::disarm(work& item) noexcept {
   // From elsewhere only by one who cancels a task in a scope that reaches beyond the loop.
   CONCUR_ASSERT(!is_running() || current_executor() == this || contents_.tasks.shared(),
                 "a timer of an event loop was disarmed on a thread other than the loop's");
-  return contents_.timers.remove(node);
+  return contents_.timers.remove(item);
 }
 
 inline void event_loop::describe(std::string& out) const {

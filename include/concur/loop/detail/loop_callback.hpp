@@ -8,7 +8,6 @@
 #include <concur/core/executor.hpp>
 #include <concur/core/frame_recycler.hpp>
 #include <concur/core/intrusive_list.hpp>
-#include <concur/core/timer_heap.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -29,7 +28,7 @@ struct loop_callbacks {
 
 /// Counted: one reference for the loop, until the call has been made or never will be, and one for a handle. Made on
 /// any thread, else used on the loop's.
-class loop_callback : public work, public timer_node, public intrusive_list_node<> {
+class loop_callback : public work, public intrusive_list_node<> {
  public:
   // Recycled, unless it is over-aligned.
   static void* operator new(std::size_t size) { return frame_recycler::allocate(size); }
@@ -50,8 +49,7 @@ class loop_callback : public work, public timer_node, public intrusive_list_node
   /// Sees to it that the call is not made, and ends it. Returns false if it has begun, or never will anyway.
   bool cancel() noexcept {
     if (!pending_) return false;
-    bool const armed = is_armed();
-    if (armed) owner_.loop.disarm(*this);
+    bool const armed = is_linked() && owner_.loop.disarm(*this);
     unlink();
     pending_ = false;
     end_call();
@@ -60,8 +58,7 @@ class loop_callback : public work, public timer_node, public intrusive_list_node
   }
 
  protected:
-  explicit loop_callback(loop_callbacks& owner) noexcept
-      : work(&run_item), timer_node(static_cast<work&>(*this)), owner_(owner) {}
+  explicit loop_callback(loop_callbacks& owner) noexcept : work(&run_item), owner_(owner) {}
   virtual ~loop_callback() = default;
 
  private:

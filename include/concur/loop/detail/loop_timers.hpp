@@ -33,25 +33,25 @@ class loop_timers {
   }
 
   /// Throws std::bad_alloc.
-  void add(timer_node& node, time_point when) {
+  void add(work& item, time_point when) {
     hold const held(*this);
-    timers_.add(node, when);
+    timers_.add(item, when);
     count();
   }
 
-  /// Returns false when it is not armed: its item is in a queue, or has run. Any thread once the scope is shared.
-  bool remove(timer_node& node) noexcept {
+  /// Returns false when it is not armed: it is in a queue, or has run. Any thread once the scope is shared.
+  bool remove(work& item) noexcept {
     hold const held(*this);
-    if (!node.is_armed()) return false;
-    timers_.remove(node);
+    if (!timers_.holds(item)) return false;
+    timers_.remove(item);
     count();
     return true;
   }
 
-  /// Moves the items of all that are due to the end of `ready`.
+  /// Moves all that are due to the end of `ready`.
   void take_due(time_point now, ready_queue& ready) noexcept {
     hold const held(*this);
-    while (timer_node* const due = timers_.pop_due(now)) ready.push(*due->item());
+    while (work* const due = timers_.pop_due(now)) ready.push(*due);
     count();
   }
 

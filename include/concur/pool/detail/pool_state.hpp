@@ -67,10 +67,10 @@ class pool_state final : public executor, public process_wide::registry_entry {
   void post_next(work& item) noexcept override;
   void post_admitted(work& item) override { pool_state::post(item); }
   bool newest_first() const noexcept override { return true; }
-  void arm(timer_node& node, time_point when) override {
-    if (work_.timers().add(node, when)) inlet().wake_one();
+  void arm(work& item, time_point when) override {
+    if (work_.timers().add(item, when)) inlet().wake_one();
   }
-  bool disarm(timer_node& node) noexcept override { return work_.timers().remove(node); }
+  bool disarm(work& item) noexcept override { return work_.timers().remove(item); }
 
   cancellation& tasks() noexcept override { return tasks_; }
   /// Throws as `add` does, but never on a worker: who runs here may have further tasks.

@@ -16,18 +16,18 @@ namespace concur::inline CONCUR_ABI::detail {
 /// Any thread may call any member.
 class pool_timers {
  public:
-  /// Arms the node. Returns whether nothing is due earlier. Throws std::bad_alloc.
-  bool add(timer_node& node, time_point when) {
+  /// Arms the item. Returns whether nothing is due earlier. Throws std::bad_alloc.
+  bool add(work& item, time_point when) {
     std::lock_guard const hold(lock_);
-    timers_.add(node, when);
+    timers_.add(item, when);
     return publish_next() == when;
   }
 
   /// Returns false if it was taken as due.
-  bool remove(timer_node& node) noexcept {
+  bool remove(work& item) noexcept {
     std::lock_guard const hold(lock_);
-    if (!node.is_armed()) return false;
-    timers_.remove(node);
+    if (!timers_.holds(item)) return false;
+    timers_.remove(item);
     publish_next();
     return true;
   }
@@ -36,12 +36,12 @@ class pool_timers {
   // relaxed: a hint; who sets an earlier one wakes a sleeper.
   time_point next() const noexcept { return time_point(time_point::duration(next_.load(std::memory_order_relaxed))); }
 
-  /// Calls `post(work&)` for everything that is due, under the lock: whoever then finds its node not armed knows that
-  /// its item was posted.
+  /// Calls `post(work&)` for everything that is due, under the lock: whoever then finds it not armed knows that it was
+  /// posted.
   template <class Post>
   void take_due(time_point now, Post post) noexcept {
     std::lock_guard const hold(lock_);
-    while (timer_node* const due = timers_.pop_due(now)) post(*due->item());
+    while (work* const due = timers_.pop_due(now)) post(*due);
     publish_next();
   }
 
